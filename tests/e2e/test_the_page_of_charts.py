@@ -146,6 +146,19 @@ def test_a_record_that_could_not_be_handled_is_shown_as_text(
     assert page.title() != "caught"
 
 
+def test_a_record_is_left_for_good_for_a_reason(system: System, charts: Tab) -> None:
+    beside_the_browser(produce(system, b"a slip"))
+    charts.page.goto(f"/dead-letters/{DOCUMENT_SUBMITTED.dlq}")
+    letter = charts.page.get_by_role("article").filter(has_text="a slip")
+    letter.get_by_role("button", name="Leave it").click()
+    dialog = charts.page.get_by_role("dialog")
+    dialog.get_by_label("Why").fill("nobody misses it")
+    dialog.get_by_role("button", name="Leave it").click()
+    expect(letter).to_have_count(0)
+    charts.page.get_by_label("Also those that were seen to").check()
+    expect(letter).to_contain_text("nobody misses it")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_charts_and_dead_letters_are_read_by_everybody(
     browser: Browser, url: str, tenant: str, dead_letter: None, scheme: str

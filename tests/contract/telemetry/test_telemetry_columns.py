@@ -24,7 +24,7 @@ WITHOUT_A_COLUMN = {
     "interactions": {"query", "filtered", "example_documents"},
     "retrieved_chunks": {"acl"},
     "training_runs": {"resumed", "candidate", "against", "hold"},
-    "dead_letters": {"digest", "actor", "reason"},  # who skipped and why stands in the message
+    "dead_letters": {"digest", "timestamp", "first", "letter"},
 }
 """Fields that analysts do not need, or that stand elsewhere in other words."""
 

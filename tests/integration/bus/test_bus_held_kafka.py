@@ -10,13 +10,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from gyre_common.bus import Bus, Delivery
 from gyre_common.bus.dead_letters import open_dead_letters
 from gyre_common.bus.held_records import held_by, skip
+from gyre_common.bus.record import sha256
 from gyre_common.errors import FailedPrecondition, NotFound, Poison
 from gyre_common.events.topic import Topic
 from gyre_common.telemetry import METRICS
 from gyre_local.testing import LocalEngines
 
 from tests import eventually as waiting
-from tests.batches import a_batch, send_batch
+from tests.batches import a_batch, send_batch, with_body
 from tests.bus_contract import QUICK, MessageSent
 
 pytestmark = pytest.mark.integration
@@ -100,6 +101,54 @@ async def test_a_damaged_batch_holds_its_partition_until_somebody_skips_it(
     assert "skipped by ann: the disk is gone" in letter.cause.message
 
 
+async def test_a_damaged_batch_is_handled_by_itself_once_kafka_has_it_intact(
+    local_engines: LocalEngines, kafka_servers: str, topic: Topic[MessageSent]
+) -> None:
+    await send_messages(kafka_servers, topic, 1)
+    await send_messages(kafka_servers, topic, 777, 2)
+    await send_messages(kafka_servers, topic, 3)
+    damage(local_engines.home, topic, b"777")
+    bus, done = a_bus(kafka_servers, topic, replace(QUICK, damaged_every=0.2))
+    async with bus:
+        await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
+        assert done == [1]
+        damage(local_engines.home, topic, b"677")  # the same bit again
+        await eventually(lambda: done == [1, 777, 2, 3])
+        await eventually(bus.healthy)
+        await eventually(lambda: _is_committed(kafka_servers, topic, 4))
+        await eventually(lambda: _nothing_held(kafka_servers, topic))
+    async with open_dead_letters(kafka_servers) as letters:
+        assert await letters.last(topic.name, 10) == []
+
+
+async def test_a_batch_that_its_producer_spoiled_is_parked_by_its_place_and_stops_nobody(
+    local_engines: LocalEngines, kafka_servers: str, topic: Topic[MessageSent]
+) -> None:
+    """No broker takes one from a client, so it is written into what it keeps, checksum and all."""
+    await send_messages(kafka_servers, topic, 1)
+    good = [MessageSent(listener="ann", ordinal=each).to_json() for each in (777, 2)]
+    batch = a_batch(*[(b"ann", value, []) for value in good], codec="gzip")
+    await send_batch(kafka_servers, topic.name, batch)
+    await send_messages(kafka_servers, topic, 3)
+    spoiled = with_body(batch, b"\0" * (len(batch) - 61), base=1, codec="gzip")
+    (log,) = local_engines.home.glob(f"kafka/**/{topic.name}-0/00000000000000000000.log")
+    with log.open("r+b") as file:
+        file.seek(file.read().index(batch[61:]) - 61)
+        file.write(spoiled)
+    bus, done = a_bus(kafka_servers, topic)
+    async with bus:
+        await eventually(lambda: done == [1, 3])
+        assert bus.problems() == []
+    assert await _committed(kafka_servers, topic) == 4
+    async with open_dead_letters(kafka_servers) as letters:
+        (letter,) = await letters.last(topic.name, 10)
+    cause = letter.cause
+    assert cause is not None
+    assert (cause.kind, cause.partition, cause.first, cause.offset) == ("poison", 0, 1, 2)
+    assert (cause.size, cause.digest) == (len(spoiled), sha256(spoiled))
+    assert "offsets 1 to 2 are not read" in cause.message
+
+
 async def _refuses_what_is_not_held(servers: str, topic: Topic[MessageSent]) -> None:
     with pytest.raises(FailedPrecondition, match=f"held is {topic.name} 0 2, not offset 1"):
         await skip(servers, topic.name, 0, 1, actor="ann", reason="a typo")
@@ -138,7 +187,7 @@ async def test_an_open_breaker_survives_a_restart_and_closes_once_the_cause_is_m
             (record,) = await eventually(lambda: held_by(kafka_servers, [f"g.{topic.name}"]))
             assert (record.offset, record.breaker_open) == (3, True)
     async with open_dead_letters(kafka_servers) as letters:
-        assert (await letters.counts())[topic.dlq] == 3
+        assert len(await letters.last(topic.name, 100)) == 3
     bus, done = a_bus(kafka_servers, topic, delivery)
     async with bus:
         await eventually(lambda: len(done) >= 17)

@@ -306,7 +306,7 @@ async def test_a_compacted_topic_is_read_whole_and_then_followed(kafka_servers: 
 
 async def _parked(servers: str, topic: Topic[MessageSent]) -> int:
     async with open_dead_letters(servers) as letters:
-        return (await letters.counts())[topic.dlq]
+        return len(await letters.last(topic.name, 100))
 
 
 async def _letters(servers: str, topic: Topic[MessageSent], *, most: int = 20) -> list[DeadLetter]:

@@ -1,7 +1,10 @@
 """What cannot be read or is too large, and the dead letters that come of it, on a real broker."""
 
 import asyncio
+import json
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,7 +20,15 @@ from gyre_common.bus.fetched import LARGEST_BATCH
 from gyre_common.bus.record import LARGEST_FOREIGN_RECORD, sha256
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.errors import NotFound, Poison
+from gyre_common.events.documents import (
+    DOCUMENT_REJECTED,
+    DOCUMENT_SUBMITTED,
+    DocumentRejected,
+    DocumentSubmitted,
+    RejectionCode,
+)
 from gyre_common.events.topic import Topic
+from gyre_ingestor.invalid_records import InvalidRecords
 
 from tests.batches import Headers, a_batch, a_bomb, send_batch
 from tests.bus_contract import MessageSent, message_topic
@@ -159,11 +170,41 @@ async def test_the_dead_letters_can_be_counted_shown_and_consumed_raw(
         await _letters(kafka_servers, message_topic("nothing.there.v1"))
 
 
+async def test_a_record_that_is_no_submission_is_parked_and_its_sender_hears_why(
+    kafka_servers: str, producer: AIOKafkaProducer
+) -> None:
+    topic = replace(DOCUMENT_SUBMITTED, name=f"test-submitted.{uuid4().hex[:8]}.v1")
+    name = uuid4().hex
+    rejections: list[DocumentRejected] = []
+    bus = a_bus(kafka_servers)
+
+    @bus.on(topic, group="g", on_invalid=InvalidRecords(bus).reject)
+    async def on_document_submitted(event: DocumentSubmitted) -> None:
+        """Never reached."""
+
+    @bus.on(DOCUMENT_REJECTED, group=f"g-{name}")
+    async def on_document_rejected(event: DocumentRejected) -> None:
+        if event.document_id == name:
+            rejections.append(event)
+
+    await ensure_topics(kafka_servers, [topic])
+    value = json.dumps({"tenant": "acme", "document_id": name, "titel": "Tea", "acl": "kitchen"})
+    await producer.send_and_wait(topic.name, value.encode())
+    async with bus:
+        await eventually(lambda: rejections)
+        letters = await eventually(lambda: _letters(kafka_servers, topic))
+    (rejected,), (letter,) = rejections, letters
+    assert (rejected.tenant, rejected.code) == ("acme", RejectionCode.INVALID_RECORD)
+    assert "acl: Input should be" in rejected.detail
+    assert "unknown field `titel`: did you mean `title`?" in rejected.detail
+    assert letter.value == value.encode()
+
+
 async def _parked(servers: str, topic: Topic[MessageSent]) -> int:
     async with open_dead_letters(servers) as letters:
-        return (await letters.counts())[topic.dlq]
+        return len(await letters.last(topic.name, 100))
 
 
-async def _letters(servers: str, topic: Topic[MessageSent], *, most: int = 20) -> list[DeadLetter]:
+async def _letters(servers: str, topic: Topic[Any], *, most: int = 20) -> list[DeadLetter]:
     async with open_dead_letters(servers) as letters:
         return await letters.last(topic.name, most)

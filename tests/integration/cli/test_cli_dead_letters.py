@@ -4,14 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from gyre.telemetry.v1.telemetry_pb2 import DeadLetterFilter
 from gyre_cli.commands.dlq import as_json
 from gyre_client import Addresses, AsyncClient, FailedPrecondition, NotFound, Unavailable
-from gyre_common.bus import Bus
+from gyre_common.bus import Bus, current_record
 from gyre_common.bus.dead_letters import open_dead_letters
 from gyre_common.bus.held_records import held_by, skip
+from gyre_common.bus.replaying import first_place
 from gyre_common.bus.topics import ensure_topics
 from gyre_common.errors import Poison
 from gyre_common.events.documents import DOCUMENT_SUBMITTED
@@ -22,8 +25,11 @@ from gyre_telemetry.rpc import DeadLetterRpc
 
 from tests.bus_contract import QUICK, MessageSent, message_topic
 from tests.eventually import eventually
+from tests.kafka_messages import reads_as
 
 pytestmark = pytest.mark.integration
+
+BUG = DeadLetterFilter(cause="a bug of ours")
 
 
 @pytest.fixture
@@ -57,7 +63,8 @@ async def topic(kafka_servers: str) -> str:
 @asynccontextmanager
 async def talking_to(servers: str) -> AsyncIterator[AsyncClient]:
     """A client of a telemetry that reads this broker."""
-    rpc = DeadLetterRpc(DeadLetterDesk(partial(open_dead_letters, servers), partial(skip, servers)))
+    opened, skipped = partial(open_dead_letters, servers), partial(skip, servers)
+    rpc = DeadLetterRpc(DeadLetterDesk(opened, skipped, compacted=frozenset()))
     async with (
         serve([rpc]) as server,
         AsyncClient(Addresses(telemetry=f"127.0.0.1:{server.port}")) as gyre,
@@ -99,7 +106,8 @@ async def test_a_held_record_is_skipped_and_its_consumer_goes_on(kafka_servers: 
 
 async def test_dead_letters_are_counted_by_topic(kafka_servers: str, topic: str) -> None:
     async with talking_to(kafka_servers) as gyre:
-        assert (await gyre.dead_letters.list())[f"{topic}.dlq"] == 3
+        counts = {one.topic: one.count for one in await gyre.dead_letters.list()}
+        assert counts[f"{topic}.dlq"] == 3
 
 
 async def test_the_newest_come_first_with_their_cause_and_looking_consumes_nothing(
@@ -116,6 +124,55 @@ async def test_the_newest_come_first_with_their_cause_and_looking_consumes_nothi
             assert (newest["origin"], newest["attempts"]) == (f"{topic}/3/7", 1)
             assert newest["parked_at"] == "2026-01-05T09:02:00Z"
         assert len(await gyre.dead_letters.show(topic, limit=2)) == 2
+
+
+async def test_a_letter_is_replayed_once_with_its_ids_and_another_one_is_dropped(
+    kafka_servers: str,
+) -> None:
+    topic = message_topic(f"test-cli.{new_id()}.v1")
+    await ensure_topics(kafka_servers, [topic])
+    bus = Bus(kafka_servers, service="test", delivery=QUICK)
+    handled: list[tuple[int, UUID, bytes | None, int]] = []
+    mended = False
+
+    @bus.on(topic, group="g")
+    async def on_message_sent(event: MessageSent) -> None:
+        if event.ordinal and not mended:
+            raise Poison("a bug of ours")
+        record = current_record()
+        place = first_place(record.raw)
+        handled.append((event.ordinal, record.event_id, record.raw.key, place.offset))
+
+    async with AIOKafkaProducer(bootstrap_servers=kafka_servers) as producer:
+        for ordinal in range(3):
+            value = MessageSent(listener="ann", ordinal=ordinal).to_json()
+            await producer.send_and_wait(topic.name, value, b"\xffann", partition=1)
+    async with talking_to(kafka_servers) as gyre, bus:
+        await eventually(lambda: len(handled) == 1)
+
+        async def waiting() -> int:
+            return (await gyre.dead_letters.count(topic.name, BUG)).count
+
+        await eventually(lambda: reads_as(waiting(), 2))
+        mended = True
+        for outcome in ("replayed", "already"):
+            (one,) = [each async for each in gyre.dead_letters.replay(topic.name, [0], actor="ann")]
+            assert one.outcome == outcome
+        (dropped,) = [
+            each
+            async for each in gyre.dead_letters.drop(
+                topic.name, chosen=BUG, actor="ann", reason="nobody misses it"
+            )
+        ]
+        assert (dropped.offset, dropped.outcome) == (1, "dropped")
+        await eventually(lambda: len(handled) == 2)
+        assert await waiting() == 0
+        assert list(await gyre.dead_letters.show(topic.name)) == []
+        second, first = await gyre.dead_letters.show(topic.name, decided=True)
+        assert (first.decision.verdict, first.decision.actor) == ("replayed", "ann")
+        assert (second.decision.verdict, second.decision.reason) == ("dropped", "nobody misses it")
+    place = f"kafka:{topic.name}/1/1"
+    assert handled[1] == (1, uuid5(NAMESPACE_URL, place), b"\xffann", 1)
 
 
 async def test_a_topic_without_dead_letters_is_told_where_there_are_some(

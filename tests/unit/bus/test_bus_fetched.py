@@ -9,8 +9,10 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
 from gyre_common.bus import fetched
+from gyre_common.bus.decoding import undecoded
 from gyre_common.bus.fetched import LARGEST_BATCH, FetchedRecords
-from gyre_common.bus.record import UnreadValue, sha256
+from gyre_common.bus.record import Unreadable, UnreadValue, sha256
+from gyre_common.errors import Poison
 
 from tests.batches import CODECS, Headers, a_batch, with_body
 
@@ -103,11 +105,16 @@ def test_a_damaged_batch_is_one_record_in_place_of_all(codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
-def test_what_a_codec_cannot_read_is_damaged(codec: str) -> None:
+def test_what_a_codec_cannot_read_is_as_its_producer_made_it_and_can_be_parked(codec: str) -> None:
     plain = a_batch((b"k", b"v" * 100, []))
-    (record,) = read(with_body(plain, plain[61:], base=3, codec=codec), start=3)
+    batch = with_body(plain, plain[61:], base=3, codec=codec)
+    (record,) = read(batch, start=3)
     assert isinstance(record.value, UnreadValue)
-    assert (record.offset, record.value.damaged) == (3, True)
+    assert (record.offset, record.value.damaged) == (3, False)
+    assert (record.value.size, record.value.digest) == (len(batch), sha256(batch))
+    with pytest.raises(Poison, match=r"cannot be read: .*; offset 3 is not read") as error:
+        undecoded(record)
+    assert not isinstance(error.value, Unreadable)
 
 
 def test_many_batches_that_hold_much_are_read_over_several_fetches(

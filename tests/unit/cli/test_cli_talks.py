@@ -141,13 +141,62 @@ def test_an_explanation_reads_from_question_to_votes(gyre: Shell) -> None:
 
 
 def test_dead_letters_are_counted_and_shown(gyre: Shell) -> None:
-    assert gyre.json("dlq", "list") == [{"topic": "tea.v1.dlq", "count": 2}]
+    [topic] = gyre.json("dlq", "list")
+    assert (topic["topic"], topic["count"]) == ("tea.v1.dlq", 2)
+    assert gyre.json("dlq", "list", "--cause", "JSON")[0]["count"] == 4
     [letter] = gyre.json("dlq", "show", "tea.v1")
     assert (letter["offset"], letter["value"], letter["kind"]) == (7, "\\xff not json", "poison")
     assert letter["origin"] == "tea.v1/0/0"
     out, _ = gyre("dlq", "show", "tea.v1")
     assert "poison" in out
     assert "not JSON" in out
+
+
+def test_dead_letters_are_replayed_by_offset_or_all_that_match(
+    gyre: Shell, system: FakeSystem
+) -> None:
+    [one] = gyre.json("dlq", "replay", "tea.v1", "7", "--actor", "ann")
+    assert (one["offset"], one["outcome"]) == (7, "replayed")
+    about = (
+        "--cause",
+        "JSON",
+        "--since",
+        "2026-01-05",
+        "--of-tenant",
+        "acme",
+        "--reason",
+        "mended",
+    )
+    out, notes = gyre("dlq", "replay", "tea.v1", "--all", *about, "--yes")
+    assert "4 dead letters of tea.v1.dlq match" in notes
+    assert "2 replayed" in out
+    request = system.requests[-1]
+    assert (request.filter.cause, request.filter.tenant, request.filter.end) == ("JSON", "acme", 8)
+    assert request.filter.since.ToDatetime().day == 5
+    assert request.reason == "mended"
+
+
+def test_dead_letters_are_dropped_for_a_reason(gyre: Shell) -> None:
+    out, _ = gyre("dlq", "drop", "tea.v1", "7", "--reason", "nobody misses it")
+    assert "1 already" in out
+    assert "#7 already: dropped by ann" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("replay", "tea.v1"), "offsets are missing"),
+        (("replay", "tea.v1", "--all"), "--all has no filter"),
+        (("replay", "tea.v1", "--cause", "x"), "--all is missing beside a filter"),
+        (("replay", "tea.v1", "7", "--all", "--cause", "x"), "--all stands beside offsets"),
+        (("replay", "tea.v1", "--all", "--cause", "x"), "--yes is missing"),
+        (("drop", "tea.v1", "7"), "--reason"),
+    ],
+)
+def test_what_would_decide_too_much_is_refused(
+    gyre: Shell, words: tuple[str, ...], says: str
+) -> None:
+    assert says in gyre("dlq", *words, code=2)[1]
 
 
 def test_without_a_local_system_the_services_say_whether_they_serve(gyre: Shell) -> None:

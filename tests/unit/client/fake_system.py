@@ -142,8 +142,11 @@ class FakeSystem(
 
     async def List(self, request: Any, context: Any) -> telemetry_pb2.ListDeadLettersResponse:
         self._record_call(request)
-        topic = telemetry_pb2.DeadLetterTopic(topic="tea.v1.dlq", count=2)
-        return telemetry_pb2.ListDeadLettersResponse(topics=[topic])
+        topic = telemetry_pb2.DeadLetterTopic(
+            topic="tea.v1.dlq", count=2, oldest_parked_at=MOMENT, end=8
+        )
+        more = 4 if request.topic and not request.filter.start else 0
+        return telemetry_pb2.ListDeadLettersResponse(topics=[topic], next_start=more)
 
     async def Show(self, request: Any, context: Any) -> telemetry_pb2.ShowDeadLettersResponse:
         self._record_call(request)
@@ -156,6 +159,23 @@ class FakeSystem(
             cause=cause,
         )
         return telemetry_pb2.ShowDeadLettersResponse(dead_letters=[letter])
+
+    async def Replay(self, request: Any, context: Any) -> telemetry_pb2.ReplayDeadLettersResponse:
+        self._record_call(request)
+        start = request.filter.start
+        offsets = request.offsets or [start]
+        decided = [
+            telemetry_pb2.DecidedDeadLetter(offset=offset, outcome="replayed") for offset in offsets
+        ]
+        more = 0 if start or request.offsets else 4
+        return telemetry_pb2.ReplayDeadLettersResponse(dead_letters=decided, next_start=more)
+
+    async def Drop(self, request: Any, context: Any) -> telemetry_pb2.DropDeadLettersResponse:
+        self._record_call(request)
+        if not request.reason:
+            raise InvalidInput("reason", "is missing", "give one line")
+        one = telemetry_pb2.DecidedDeadLetter(offset=7, outcome="already", detail="dropped by ann")
+        return telemetry_pb2.DropDeadLettersResponse(dead_letters=[one])
 
     async def SubmitDocument(
         self, request: Any, context: Any

@@ -12,6 +12,7 @@ import gyre_common.errors
 import pytest
 from gyre.generator.v1.generator_pb2 import AnswerRequest, AnswerResponse
 from gyre.ingestor.v1 import ingestor_pb2
+from gyre.telemetry.v1.telemetry_pb2 import DeadLetterFilter
 from gyre.trainer.v1 import trainer_pb2
 from gyre_client import (
     Addresses,
@@ -361,9 +362,18 @@ def test_without_asyncio_calls_block_and_streams_iterate(system: FakeSystem) -> 
         for piece in client.answers.stream("slow"):
             if piece.delta.text:
                 break
-        assert client.dead_letters.list() == {"tea.v1.dlq": 2}
+        assert [one.count for one in client.dead_letters.list()] == [2]
     assert [fate.outcome for fate in progress.finished] == ["indexed"]
     assert system.callers[-3].tenant == "acme"
+
+
+def test_dead_letters_are_counted_and_replayed_page_by_page(system: FakeSystem) -> None:
+    with served_beside(system) as addresses, Client(addresses) as client:
+        chosen = DeadLetterFilter(cause="JSON")
+        assert client.dead_letters.count("tea.v1", chosen).count == 4
+        replayed = client.dead_letters.replay("tea.v1", chosen=chosen, actor="ann")
+        assert [one.offset for one in replayed] == [0, 4]
+        assert system.requests[-1].filter.cause == "JSON"
 
 
 async def test_it_works_within_a_running_loop_as_notebooks_have(system: FakeSystem) -> None:

@@ -34,6 +34,8 @@ NEEDS: dict[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
     ("GET", "/v1/series/{view}"): ("telemetry", None),
     ("GET", "/v1/dead-letters"): ("telemetry", None),
     ("GET", "/v1/dead-letters/{topic}"): ("telemetry", None),
+    ("POST", "/v1/dead-letters/{topic}/replay"): ("telemetry", {"offsets": [7]}),
+    ("POST", "/v1/dead-letters/{topic}/drop"): ("telemetry", {"offsets": [7], "reason": "no use"}),
     ("GET", "/v1/releases"): ("releases", None),
     ("GET", "/v1/releases/{role}/versions/{version}"): ("releases", None),
     ("POST", "/v1/releases/{role}/promote"): ("releases", {"version": "extractive-1"}),

@@ -218,6 +218,7 @@ async def test_what_cannot_be_honoured_is_named(edge: Edge, system: FakeSystem) 
         ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
         ({"best_of": 3}, "best_of", "is not known here: leave it out"),
         ({"filters": {"owner": "x"}}, "filters.owner", "is not known here"),
+        ({"temprature": 1}, "temprature", "did you mean `temperature`?"),
     ],
 )
 async def test_bad_requests_name_the_field_and_the_fix(

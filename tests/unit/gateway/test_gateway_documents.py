@@ -46,18 +46,22 @@ async def test_a_document_is_taken_as_it_stands_on_the_topic(
 async def test_each_document_of_many_has_its_own_outcome(edge: Edge, system: FakeSystem) -> None:
     good, empty = {"document_id": "a", "text": "x"}, {"document_id": "b", "text": "nothing"}
     bad = {"document_id": "c", "text": "x", "owner": "ann"}
-    reply = await submit(edge, {"documents": [good, empty, bad, 7]})
+    misspelt = {"documentId": "d", "text": "x"}
+    reply = await submit(edge, {"documents": [good, empty, bad, 7, misspelt]})
     assert reply.status_code == 202
     data = reply.json()["data"]
-    assert [one["document_id"] for one in data] == ["a", "b", "c", ""]
+    assert [one["document_id"] for one in data] == ["a", "b", "c", "", ""]
     assert [one.get("error", {}).get("param") for one in data] == [
         None,
         "text",
         "owner",
         "documents",
+        "documentId",
     ]
     assert data[1]["error"]["code"] == "empty"
     assert data[2]["error"]["message"] == "owner is not known here: leave it out"
+    message = "documentId is not known here: did you mean `document_id`?"
+    assert data[4]["error"]["message"] == message
 
 
 async def test_where_none_is_taken_the_reply_is_an_error(edge: Edge, system: FakeSystem) -> None:

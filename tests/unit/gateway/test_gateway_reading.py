@@ -103,13 +103,38 @@ async def test_dead_letters_are_counted_and_shown_whatever_they_hold(
     edge: Edge, system: FakeSystem
 ) -> None:
     topics = (await edge.http.get("/v1/dead-letters")).json()
-    assert topics["data"] == [{"topic": "tea.v1.dlq", "count": 2}]
-    shown = (await edge.http.get("/v1/dead-letters/tea.v1", params={"limit": 3})).json()
+    (topic,) = topics["data"]
+    assert (topic["topic"], topic["count"]) == ("tea.v1.dlq", 2)
+    about = "limit=3&cause=JSON&since=2026-01-05T00:00:00Z&decided=true"
+    shown = (await edge.http.get(f"/v1/dead-letters/tea.v1?{about}")).json()
     (letter,) = shown["data"]
     assert (letter["key"], letter["key_encoding"]) == ("tea/né", "utf-8")
     assert (letter["value"], letter["value_encoding"]) == ("/yBub3QganNvbg==", "base64")
     assert (letter["offset"], letter["cause"]["kind"]) == (7, "poison")
-    assert (system.requests[-1].topic, system.requests[-1].limit) == ("tea.v1", 3)
+    request = system.requests[-1]
+    assert (request.topic, request.limit, request.decided) == ("tea.v1", 3, True)
+    assert (request.filter.cause, request.filter.since.ToDatetime().day) == ("JSON", 5)
+
+
+async def test_dead_letters_are_replayed_and_dropped_by_who_calls(
+    edge: Edge, system: FakeSystem
+) -> None:
+    headers = {"gyre-actor": "ann"}
+    replay = await edge.http.post(
+        "/v1/dead-letters/tea.v1/replay", json={"offsets": [7]}, headers=headers
+    )
+    assert replay.json()["data"] == [{"offset": 7, "outcome": "replayed", "detail": ""}]
+    request = system.requests[-1]
+    assert (request.actor, list(request.offsets), request.HasField("filter")) == ("ann", [7], False)
+    body = {"cause": "JSON", "tenant": "acme", "reason": "no use"}
+    dropped = await edge.http.post("/v1/dead-letters/tea.v1/drop", json=body)
+    assert dropped.json()["data"][0]["outcome"] == "already"
+    request = system.requests[-1]
+    assert (request.filter.cause, request.filter.tenant) == ("JSON", "acme")
+    missing = await edge.http.post("/v1/dead-letters/tea.v1/drop", json={"offsets": [7]})
+    assert missing.json()["error"]["message"].startswith("reason is missing")
+    typo = await edge.http.post("/v1/dead-letters/tea.v1/drop", json={"offset": [7]})
+    assert "did you mean `offsets`?" in typo.json()["error"]["message"]
 
 
 async def test_runs_and_data_sets_are_listed_and_shown(edge: Edge) -> None:

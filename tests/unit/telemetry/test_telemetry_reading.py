@@ -3,8 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +12,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from google.protobuf.message import Message
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre.telemetry.v1.telemetry_pb2_grpc import DeadLetterServiceStub, TelemetryServiceStub
-from gyre_common.bus.dead_letters import Cause, DeadLetter
+from gyre_common.bus.dead_letters import Cause, headers_with
 from gyre_common.bus.held_records import HeldRecord
 from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import (
@@ -38,6 +36,9 @@ from gyre_telemetry.history_reader import (
     list_name,
 )
 from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
+
+from tests.fakes.bus import StoredRecord
+from tests.fakes.dead_letters import MemoryDeadLetters
 
 ID = UUID("0199a1b2-0000-7000-8000-000000000001")
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -110,26 +111,19 @@ class FakeRedaction:
         return {tenant: since.year}
 
 
-class FakeLetters:
-    async def counts(self) -> dict[str, int]:
-        return {"tea.v1.dlq": 2}
-
-    async def last(self, topic: str, limit: int) -> list[DeadLetter]:
-        if topic != "tea.v1":
-            raise NotFound(f"no dead letters of {topic}: there are tea.v1.dlq")
-        cause = Cause("poison", "Poison", "not JSON", topic, 3, 7, 1, "ingestor", NOON)
-        large = DeadLetter(9, NOON, b"\xff", b"x" * 1_000_000, {}, cause)
-        return [large, *[replace(large, offset=n, cause=None, key=None) for n in range(limit - 1)]]
+def some_letters() -> MemoryDeadLetters:
+    """Two of tea: one of ours with a large value, then one that another program put there."""
+    log = MemoryDeadLetters()
+    cause = Cause("poison", "Poison", "not JSON", "tea.v1", 3, 7, 1, "ingestor", NOON)
+    headers, value = tuple(headers_with((), cause)), b"x" * 1_000_000
+    log.add(StoredRecord("tea.v1.dlq", 0, 0, 0, None, value, ()))
+    log.add(StoredRecord("tea.v1.dlq", 0, 0, 0, b"\xff", value, headers))
+    return log
 
 
 @pytest.fixture
 def history() -> FakeHistory:
     return FakeHistory()
-
-
-@asynccontextmanager
-async def _letters() -> AsyncIterator[Any]:
-    yield FakeLetters()
 
 
 async def skip_held(
@@ -181,7 +175,7 @@ async def test_another_offset_or_nobody_or_no_reason_skips_nothing(address: str)
 @pytest.fixture
 async def address(history: FakeHistory) -> AsyncIterator[str]:
     reading = HistoryReader(history, landing_seconds=1.0)
-    desk = DeadLetterDesk(_letters, skip_held)
+    desk = DeadLetterDesk(some_letters().opened, skip_held, compacted=frozenset())
     redaction: Any = FakeRedaction()
     async with serve([TelemetryRpc(reading, redaction), DeadLetterRpc(desk)]) as server:
         yield f"127.0.0.1:{server.port}"
@@ -378,10 +372,13 @@ async def letters(address: str, method: str, request: Message) -> Any:
 
 async def test_dead_letters_are_counted_and_shown_with_their_cause(address: str) -> None:
     [topic] = (await letters(address, "List", pb.ListDeadLettersRequest())).topics
-    assert (topic.topic, topic.count) == ("tea.v1.dlq", 2)
+    assert (topic.topic, topic.count, topic.end) == ("tea.v1.dlq", 2, 2)
+    request = pb.ListDeadLettersRequest(topic="tea.v1", filter={"cause": "JSON"})
+    [counted] = (await letters(address, "List", request)).topics
+    assert (counted.count, counted.oldest_parked_at.ToDatetime(UTC)) == (1, NOON)
     reply = await letters(address, "Show", pb.ShowDeadLettersRequest(topic="tea.v1", limit=2))
     newest, other = reply.dead_letters
-    assert (newest.offset, newest.cause.message, newest.cause.partition) == (9, "not JSON", 3)
+    assert (newest.offset, newest.cause.message, newest.cause.partition) == (1, "not JSON", 3)
     assert (newest.value_bytes, len(newest.value), newest.key) == (1_000_000, 65_536, b"\xff")
     assert newest.parked_at.ToDatetime(UTC) == NOON
     assert not other.HasField("cause")
@@ -390,14 +387,35 @@ async def test_dead_letters_are_counted_and_shown_with_their_cause(address: str)
 
 async def test_many_large_dead_letters_still_fit_into_one_reply(address: str) -> None:
     reply = await letters(address, "Show", pb.ShowDeadLettersRequest(topic="tea.v1", limit=1_000))
-    assert len(reply.dead_letters) == 1_000
-    assert reply.ByteSize() < MAX_MESSAGE_BYTES
+    sizes = {(len(one.value), one.value_bytes) for one in reply.dead_letters}
+    ((size, whole),) = sizes
+    assert size * 1_000 <= 2 * 1024 * 1024 < MAX_MESSAGE_BYTES
+    assert whole == 1_000_000
+
+
+async def test_dead_letters_are_replayed_and_dropped_over_rpc(address: str) -> None:
+    about: dict[str, Any] = {"topic": "tea.v1", "actor": "ann", "reason": "mended"}
+    reply = await letters(address, "Replay", pb.ReplayDeadLettersRequest(offsets=[1], **about))
+    (one,) = reply.dead_letters
+    assert (one.offset, one.outcome, reply.next_start) == (1, "replayed", 0)
+    drop = pb.DropDeadLettersRequest(filter={"since": NOON}, **about)
+    (one,) = (await letters(address, "Drop", drop)).dead_letters
+    assert (one.offset, one.outcome) == (0, "dropped")
+    assert [
+        one.count for one in (await letters(address, "List", pb.ListDeadLettersRequest())).topics
+    ] == [0]
+    request = pb.ShowDeadLettersRequest(topic="tea.v1", decided=True)
+    newest, other = (await letters(address, "Show", request)).dead_letters
+    assert (newest.decision.verdict, newest.decision.reason) == ("replayed", "mended")
+    assert other.decision.verdict == "dropped"
 
 
 async def test_dead_letters_that_cannot_be_shown_say_why(address: str) -> None:
     for request, says in (
         (pb.ShowDeadLettersRequest(), "topic is missing"),
         (pb.ShowDeadLettersRequest(topic="tea.v1", limit=1_001), "limit is 1001: ask for 1 to"),
+        (pb.ShowDeadLettersRequest(topic="tea.v1", filter={"start": -1}), "start is -1"),
+        (pb.ShowDeadLettersRequest(topic="tea.v1", filter={"since": {"seconds": 10**15}}), "since"),
     ):
         with pytest.raises(InvalidInput, match=says):
             await letters(address, "Show", request)

@@ -7,7 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from gyre_common.bus.dead_letters import cause_of, headers_with
+from gyre_common.bus.dead_letters import (
+    Verdict,
+    cause_of,
+    decision_of,
+    headers_with,
+    read_cause,
+)
 from gyre_common.errors import Poison
 from gyre_common.events.interactions import ExampleDocument, GuardrailResult, Score, Turn
 from gyre_common.events.releases import Canary
@@ -176,6 +182,24 @@ def test_a_dead_letter_is_known_by_where_it_was_and_keeps_its_content_to_itself(
     assert letter(raw, "tenant", "consumer_group", "kind") == ("acme", "trainer", "poison")
     assert letter(raw, "trace_id") == ("4bf92f3577b34da6a3ce929d0e0e4736",)
     assert letter(raw, "dlq_offset", "value_bytes") == (5, len(b"{not json"))
+
+
+def test_what_is_decided_of_a_dead_letter_takes_its_rows_place() -> None:
+    raw = dead(SPOILED)
+    cause = read_cause(raw.headers)
+    assert cause is not None
+    about = {"actor": "ann", "reason": "mended by ann@example.com"}
+    key, value, headers = decision_of(raw, cause, Verdict.DROPPED, **about)
+    decision = replace(raw, offset=9, key=key, value=value, headers=tuple(headers))
+    same = ("tenant", "topic", "partition", "offset", "consumer_group", "kind", "message", "key")
+    placed = (*same, "dlq_offset", "trace_id", "value_bytes")
+    assert letter(decision, *placed) == letter(raw, *placed)
+    assert letter(raw, "verdict", "actor") == ("", "")
+    assert letter(decision, "verdict", "actor", "reason") == ("dropped", *about.values())
+    (decided_at,), (parked_at,) = letter(decision, "time"), letter(raw, "time")
+    assert isinstance(decided_at, datetime)
+    assert isinstance(parked_at, datetime)
+    assert decided_at >= parked_at
 
 
 def test_a_record_on_a_dead_letter_topic_that_nobody_parked_is_still_a_row() -> None:

@@ -1,11 +1,11 @@
 """The records that could not be handled."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from gyre.telemetry.v1 import telemetry_pb2
 from gyre.telemetry.v1.telemetry_pb2_grpc import DeadLetterServiceStub
 
-from gyre_client.parts import LoopT, Part, method
+from gyre_client.parts import LoopT, Part, method, stream
 
 
 class DeadLetters(Part[LoopT]):
@@ -14,19 +14,111 @@ class DeadLetters(Part[LoopT]):
     stub, service = DeadLetterServiceStub, "telemetry"
 
     @method
-    async def list(self) -> dict[str, int]:
-        """How many each topic has."""
+    async def list(self) -> Sequence[telemetry_pb2.DeadLetterTopic]:
+        """How many of each topic wait for a decision, and since when."""
         reply: telemetry_pb2.ListDeadLettersResponse = await self._call(
             "List", telemetry_pb2.ListDeadLettersRequest()
         )
-        return {one.topic: one.count for one in reply.topics}
+        return reply.topics
 
     @method
-    async def show(self, topic: str, *, limit: int = 10) -> Sequence[telemetry_pb2.DeadLetter]:
-        """Those of one topic, newest first. Raises NotFound, which names the topics there are."""
-        request = telemetry_pb2.ShowDeadLettersRequest(topic=topic, limit=limit)
-        reply: telemetry_pb2.ShowDeadLettersResponse = await self._call("Show", request)
-        return reply.dead_letters
+    async def count(
+        self, topic: str, chosen: telemetry_pb2.DeadLetterFilter
+    ) -> telemetry_pb2.DeadLetterTopic:
+        """How many of one topic wait and match. Raises NotFound, which names the topics there
+        are.
+        """
+        request = telemetry_pb2.ListDeadLettersRequest(topic=topic, filter=chosen)
+        total: telemetry_pb2.DeadLetterTopic | None = None
+        while total is None or request.filter.start:
+            reply: telemetry_pb2.ListDeadLettersResponse = await self._call("List", request)
+            (counted,) = reply.topics
+            if total is None:
+                total = counted
+                request.filter.end = chosen.end or counted.end
+            else:
+                total.count += counted.count
+                if not total.HasField("oldest_parked_at") and counted.HasField("oldest_parked_at"):
+                    total.oldest_parked_at.CopyFrom(counted.oldest_parked_at)
+            request.filter.start = reply.next_start
+        return total
+
+    @method
+    async def show(
+        self,
+        topic: str,
+        *,
+        limit: int = 10,
+        chosen: telemetry_pb2.DeadLetterFilter | None = None,
+        decided: bool = False,
+    ) -> Sequence[telemetry_pb2.DeadLetter]:
+        """Those of one topic that wait and match, newest first; with `decided`, the others too.
+        Raises NotFound, which names the topics there are.
+        """
+        request = telemetry_pb2.ShowDeadLettersRequest(
+            topic=topic, limit=limit, filter=chosen, decided=decided
+        )
+        letters: list[telemetry_pb2.DeadLetter] = []
+        while True:
+            reply: telemetry_pb2.ShowDeadLettersResponse = await self._call("Show", request)
+            letters += reply.dead_letters
+            request.limit = limit - len(letters)
+            request.filter.end = reply.next_end
+            if not reply.next_end or request.limit <= 0:
+                return letters
+
+    @stream
+    async def replay(
+        self,
+        topic: str,
+        offsets: Sequence[int] = (),
+        *,
+        chosen: telemetry_pb2.DeadLetterFilter | None = None,
+        actor: str = "",
+        reason: str = "",
+    ) -> AsyncGenerator[telemetry_pb2.DecidedDeadLetter, None]:
+        """Sends letters to their topic again, by their offsets (at most 100) or all that wait and
+        match; yields what became of each. Done twice it changes nothing.
+
+        Raises NotFound, which names the topics there are; InvalidInput.
+        """
+        request = telemetry_pb2.ReplayDeadLettersRequest(
+            topic=topic, offsets=offsets, filter=chosen, actor=actor or self._actor, reason=reason
+        )
+        async for one in self._decide("Replay", request):
+            yield one
+
+    @stream
+    async def drop(
+        self,
+        topic: str,
+        offsets: Sequence[int] = (),
+        *,
+        chosen: telemetry_pb2.DeadLetterFilter | None = None,
+        actor: str = "",
+        reason: str,
+    ) -> AsyncGenerator[telemetry_pb2.DecidedDeadLetter, None]:
+        """Decides that letters need nothing more; who and why are kept. As `replay`."""
+        request = telemetry_pb2.DropDeadLettersRequest(
+            topic=topic, offsets=offsets, filter=chosen, actor=actor or self._actor, reason=reason
+        )
+        async for one in self._decide("Drop", request):
+            yield one
+
+    async def _decide(
+        self,
+        rpc: str,
+        request: telemetry_pb2.ReplayDeadLettersRequest | telemetry_pb2.DropDeadLettersRequest,
+    ) -> AsyncGenerator[telemetry_pb2.DecidedDeadLetter, None]:
+        while True:
+            reply: (
+                telemetry_pb2.ReplayDeadLettersResponse | telemetry_pb2.DropDeadLettersResponse
+            ) = await self._call(rpc, request)
+            for one in reply.dead_letters:
+                yield one
+            if not reply.next_start:
+                return
+            request.filter.start = reply.next_start
 
     @method
     async def skip(

@@ -6,9 +6,11 @@ import { readRun } from "./event_stream.ts";
 import type {
   AnswerFilters,
   Change,
+  ChosenLetters,
   DataSet,
   DeadLetter,
   DeadLetterTopic,
+  DecidedLetter,
   DocumentDraft,
   DocumentFilters,
   DocumentStatus,
@@ -16,6 +18,7 @@ import type {
   Interaction,
   InteractionFilters,
   InteractionSummary,
+  LetterVerb,
   Page,
   Promotion,
   Release,
@@ -99,8 +102,14 @@ export const api = {
   /** Every row of a view, newest first, from `since` (RFC 3339) on. */
   series,
   deadLetters: () => json<Page<DeadLetterTopic>>("GET", "/v1/dead-letters"),
-  deadLettersOf: (topic: string, limit: number) =>
-    json<Page<DeadLetter>>("GET", address(at("/v1/dead-letters", topic), { limit })),
+  /** Those that wait for a decision, or all. */
+  deadLettersOf: (topic: string, limit: number, decided: boolean) =>
+    json<Page<DeadLetter>>(
+      "GET",
+      address(at("/v1/dead-letters", topic), { limit, decided: decided || undefined }),
+    ),
+  decideDeadLetters: (topic: string, verb: LetterVerb, chosen: ChosenLetters) =>
+    json<Page<DecidedLetter>>("POST", at("/v1/dead-letters", topic, verb), chosen),
 };
 
 async function* ask(

@@ -590,9 +590,25 @@ export interface Freshness {
   p95_seconds: number;
 }
 
+/** How many wait for a decision, and since when the first of them. */
 export interface DeadLetterTopic {
   topic: string;
   count: number;
+  oldest_parked_at?: string;
+}
+
+export type LetterVerb = "replay" | "drop";
+
+export interface ChosenLetters {
+  offsets: number[];
+  reason: string;
+}
+
+/** What became of a record that somebody decided on, and why it stays if it does. */
+export interface DecidedLetter {
+  offset: number;
+  outcome: "replayed" | "dropped" | "already" | "superseded" | "gone" | "refused";
+  detail: string;
 }
 
 export type Encoding = "utf-8" | "base64";
@@ -606,6 +622,12 @@ export interface DeadLetter {
   value?: string;
   value_encoding?: Encoding;
   value_bytes: number;
+  decision?: {
+    verdict: "replayed" | "dropped";
+    actor: string;
+    reason: string;
+    decided_at: string;
+  };
   cause?: {
     kind: string;
     error: string;

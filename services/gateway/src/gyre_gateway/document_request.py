@@ -13,6 +13,7 @@ from fastapi import Request
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre_client import AsyncClient, GyreError, InvalidInput
 from gyre_common.lines import has_control_characters
+from gyre_common.near_names import near_name
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
@@ -117,7 +118,9 @@ def _draft(fields: object) -> Draft:
     try:
         return ingestor_pb2.Document(**DocumentBody.model_validate(fields).model_dump())
     except ValidationError as error:
-        return NotTaken(str(fields.get("document_id", ""))[:_LONGEST_ID], invalid_input(error))
+        return NotTaken(
+            str(fields.get("document_id", ""))[:_LONGEST_ID], invalid_input(error, DocumentBody)
+        )
 
 
 def _of_form(form: UploadForm) -> Sequence[Draft]:
@@ -138,7 +141,9 @@ def _fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
             groups = filter(None, map(str.strip, value.split(",")))
             fields.setdefault("acl", []).extend(groups)
         elif name not in _OF_FILES:
-            raise InvalidInput(name[:100], "is not known here", f"send {', '.join(_OF_FILES)}")
+            near = near_name(name, _OF_FILES)
+            fix = f"did you mean `{near}`?" if near else f"send {', '.join(_OF_FILES)}"
+            raise InvalidInput(name[:100], "is not known here", fix)
         elif name in fields:
             raise InvalidInput(name, "is there twice", "send it once: it holds for every file")
         else:
@@ -146,7 +151,7 @@ def _fields(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     try:
         DocumentBody.model_validate({"document_id": "any", **fields})
     except ValidationError as error:
-        raise invalid_input(error) from error
+        raise invalid_input(error, DocumentBody) from error
     return fields
 
 

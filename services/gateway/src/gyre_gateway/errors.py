@@ -9,7 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from gyre_client import errors
-from pydantic import ValidationError
+from gyre_common.near_names import near_name
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 PAGES = "/{path:path}"
@@ -109,8 +110,10 @@ def install(app: FastAPI) -> None:
         return error_reply(error)
 
     @app.exception_handler(RequestValidationError)
-    async def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return error_reply(invalid_input(error))
+    async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        body = getattr(request.scope.get("route"), "body_field", None)
+        model = None if body is None else body.field_info.annotation
+        return error_reply(invalid_input(error, model))
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
@@ -124,15 +127,20 @@ def install(app: FastAPI) -> None:
         return error_reply(Refused(error.status_code, str(error.detail), code=code))
 
 
-def invalid_input(error: RequestValidationError | ValidationError) -> errors.InvalidInput:
-    """The first thing that is wrong, by its path as OpenAI writes it: messages[0].role."""
-    first = error.errors()[0]
-    place = first["loc"]
-    if isinstance(error, RequestValidationError):  # it begins with body, query, path or header
-        place = place[1:] or place
-    path = ""
-    for part in place:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+def invalid_input(
+    error: RequestValidationError | ValidationError, model: Any = None
+) -> errors.InvalidInput:
+    """The first thing that is wrong, by its path as OpenAI writes it: messages[0].role; or, before
+    that, a field whose name is close to one that `model` knows.
+    """
+    problems = [(_place(error, problem["loc"]), problem) for problem in error.errors()]
+    for place, problem in problems:
+        if problem["type"] == "extra_forbidden" and (meant := _meant(place, model)):
+            return errors.InvalidInput(
+                _path(place), "is not known here", f"did you mean `{meant}`?"
+            )
+    place, first = problems[0]
+    path = _path(place)
     problem = str(first["msg"]).removeprefix("Value error, ")
     match first["type"]:
         case "missing":
@@ -144,3 +152,31 @@ def invalid_input(error: RequestValidationError | ValidationError) -> errors.Inv
             return errors.InvalidInput("body", "is not a JSON object", fix)
         case _:
             return errors.InvalidInput(path, f"cannot work: {problem}", "see /docs for its form")
+
+
+Place = tuple[int | str, ...]
+
+
+def _place(error: RequestValidationError | ValidationError, place: Place) -> Place:
+    if isinstance(error, RequestValidationError):  # it begins with body, query, path or header
+        return place[1:] or place
+    return place
+
+
+def _path(place: Place) -> str:
+    path = ""
+    for part in place:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+def _meant(place: Place, model: Any) -> str | None:
+    """The field that somebody may have meant by the unknown one there."""
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return None
+    if len(place) == 1:
+        return near_name(str(place[-1]), model.model_fields)
+    parts = model.model_json_schema().get("$defs", {}).values()
+    return near_name(
+        str(place[-1]), [name for part in parts for name in part.get("properties", {})]
+    )

@@ -1,6 +1,8 @@
 """The ingestor's Kafka edge."""
 
 from gyre_common.bus import EventBus, current_record
+from gyre_common.bus.record import moment
+from gyre_common.bus.replaying import first_place
 from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
     DOCUMENT_CHUNKED,
@@ -16,6 +18,7 @@ from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildPro
 from gyre_common.events.sources import SOURCE_CHANGED, SYNC_REQUESTED, SyncRequested
 
 from gyre_ingestor.index_rebuild import IndexRebuild
+from gyre_ingestor.invalid_records import InvalidRecords, refuse_misspelt
 from gyre_ingestor.service import Ingestor
 from gyre_ingestor.sources.syncing import SourceSyncer
 from gyre_ingestor.submission_order import SubmissionPlace
@@ -33,11 +36,13 @@ def build_handlers(
     bus.publishes(DOCUMENT_QUARANTINED, QUARANTINE_DECIDED)
     bus.publishes(INDEX_REBUILD_PROGRESSED, SOURCE_CHANGED, SYNC_REQUESTED)
 
-    @bus.on(DOCUMENT_SUBMITTED, group=GROUP, by_tenant=True)
+    @bus.on(DOCUMENT_SUBMITTED, group=GROUP, by_tenant=True, on_invalid=InvalidRecords(bus).reject)
     async def on_document_submitted(event: DocumentSubmitted) -> None:
         record = current_record()
-        place = SubmissionPlace(record.raw.partition, record.raw.offset, record.timestamp)
-        await ingestor.accept(event, submission_id=record.event_id, place=place)
+        first = first_place(record.raw)
+        place = SubmissionPlace(first.partition, first.offset, moment(first.timestamp))
+        refusal = refuse_misspelt(record.raw)
+        await ingestor.accept(event, submission_id=record.event_id, place=place, refusal=refusal)
 
     @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS, by_tenant=True)
     async def on_document_accepted(event: DocumentAccepted) -> None:

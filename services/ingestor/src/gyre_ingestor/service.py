@@ -86,10 +86,16 @@ class Ingestor:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(
-        self, submission: DocumentSubmitted, *, submission_id: UUID, place: SubmissionPlace
+        self,
+        submission: DocumentSubmitted,
+        *,
+        submission_id: UUID,
+        place: SubmissionPlace,
+        refusal: DocumentRefused | None = None,
     ) -> None:
-        """Accept a submission, or reject it with a reason; one that a later one of the same
-        document has overtaken, from another partition, is passed over.
+        """Accept a submission, or reject it with a reason, which its record may have given already;
+        one that a later one of the same document has overtaken, from another partition, is passed
+        over.
 
         What it holds is submitted before it is accepted itself.
 
@@ -100,12 +106,16 @@ class Ingestor:
             is_overtaken = await self._order.is_overtaken(
                 submission.tenant, submission.document_id, place
             )
-            if is_overtaken or not await self._accept(submission, submission_id, place):
+            if is_overtaken or not await self._accept(submission, submission_id, place, refusal):
                 log.info("submission overtaken", extra={"submission_id": str(submission_id)})
                 _count("overtaken")
 
     async def _accept(
-        self, submission: DocumentSubmitted, submission_id: UUID, place: SubmissionPlace
+        self,
+        submission: DocumentSubmitted,
+        submission_id: UUID,
+        place: SubmissionPlace,
+        refusal: DocumentRefused | None,
     ) -> bool:
         """False where it is overtaken by now. One that is rejected overtakes none."""
         key = (submission.tenant, submission.document_id)
@@ -119,6 +129,9 @@ class Ingestor:
             accepted_at=now(),
         )
         is_whole = submission.part_of is None
+        if refusal is not None:
+            await self._reject(document, refusal, RejectionStage.ACCEPT)
+            return True
         if document.deleted:
             if is_whole:
                 await self._parts.replace(submission, submission_id)
@@ -132,8 +145,8 @@ class Ingestor:
             content, media_type = await self._contents.fetch(submission)
             if is_whole:
                 await self._parts.replace(submission, submission_id, content, media_type)
-        except DocumentRefused as refusal:
-            await self._reject(document, refusal, RejectionStage.ACCEPT)
+        except DocumentRefused as problem:
+            await self._reject(document, problem, RejectionStage.ACCEPT)
             return True
         is_raw = choices().of(document.tenant) is not Redaction.KEEP
         original = await (self._raw_originals if is_raw else self._originals).put(content)

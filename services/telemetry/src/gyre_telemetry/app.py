@@ -1,16 +1,19 @@
 """Wires the telemetry service to Kafka, ClickHouse and its readers."""
 
+from datetime import timedelta
 from functools import partial
 
 from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus
 from gyre_common.bus.dead_letters import open_dead_letters
 from gyre_common.bus.held_records import skip
+from gyre_common.events import ALL_TOPICS
 
 from gyre_telemetry.clickhouse import ClickHouseSink, column_types, open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
 from gyre_telemetry.clickhouse_redaction import ClickHouseRedaction
-from gyre_telemetry.dead_letters import DeadLetterDesk
+from gyre_telemetry.dead_letter_watch import DeadLetterWatch
+from gyre_telemetry.dead_letters import DESK_SECONDS, DeadLetterDesk
 from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.history_reader import HistoryReader
 from gyre_telemetry.migrations import default_folder, migrate, read_migrations
@@ -34,10 +37,19 @@ async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
     build_handlers(bus, Telemetry(sink), records=records, wait=wait)
     reader = HistoryReader(ClickHouseHistory(client))
     redaction = ClickHouseRedaction(client, types)
-    desk = DeadLetterDesk(partial(open_dead_letters, servers), partial(skip, servers))
+    compacted = frozenset(topic.name for topic in ALL_TOPICS if topic.compacted)
+    open_letters = partial(open_dead_letters, servers, within=DESK_SECONDS)
+    desk = DeadLetterDesk(open_letters, partial(skip, servers), compacted=compacted)
+    watch = DeadLetterWatch(desk, bound=timedelta(hours=settings.dead_letter_hours))
     await enter(bus)
     rpc = [TelemetryRpc(reader, redaction), DeadLetterRpc(desk)]
-    return App(rpc=rpc, bus=bus, ready={"clickhouse": sink.reachable})
+    return App(
+        rpc=rpc,
+        bus=bus,
+        ready={"clickhouse": sink.reachable},
+        tasks=[watch.run],
+        troubles=watch.troubles,
+    )
 
 
 def main() -> None:

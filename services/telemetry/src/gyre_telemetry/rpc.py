@@ -1,18 +1,18 @@
 """The gRPC edge: what people read, and the dead letters."""
 
-from datetime import UTC
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre.telemetry.v1 import telemetry_pb2_grpc
-from gyre_common.bus.dead_letters import DeadLetter
+from gyre_common.bus.dead_letters import Verdict
+from gyre_common.errors import InvalidInput
 from gyre_common.rpc import ServicerContext, request_context
 
 from gyre_telemetry.clickhouse_redaction import ClickHouseRedaction
-from gyre_telemetry.dead_letters import DeadLetterDesk
+from gyre_telemetry.dead_letter_filter import LetterFilter
+from gyre_telemetry.dead_letters import DeadLetterDesk, ShownLetter, WaitingLetters
 from gyre_telemetry.history_reader import HistoryReader
-
-LONGEST_VALUE = 64 * 1024
-_VALUES_BYTES = 2 * 1024 * 1024  # of all records of a reply together
 
 
 class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
@@ -57,20 +57,52 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
     async def List(
         self, request: pb.ListDeadLettersRequest, context: ServicerContext
     ) -> pb.ListDeadLettersResponse:
-        """How many each topic has."""
-        counts = await self._desk.counts()
-        topics = [pb.DeadLetterTopic(topic=topic, count=n) for topic, n in counts.items()]
-        return pb.ListDeadLettersResponse(topics=topics)
+        """How many of each topic wait, or of one those that match."""
+        if request.topic:
+            counted = await self._desk.count(request.topic, _filter(request.filter))
+            return pb.ListDeadLettersResponse(
+                topics=[_topic(counted)], next_start=counted.next_start
+            )
+        if request.HasField("filter"):
+            raise InvalidInput("topic", "is missing", "name the one that the filter is for")
+        return pb.ListDeadLettersResponse(topics=map(_topic, await self._desk.waiting()))
 
     async def Show(
         self, request: pb.ShowDeadLettersRequest, context: ServicerContext
     ) -> pb.ShowDeadLettersResponse:
         """Those of one topic, newest first."""
-        letters = await self._desk.newest(request.topic, request.limit)
-        longest = min(LONGEST_VALUE, _VALUES_BYTES // max(len(letters), 1))
-        return pb.ShowDeadLettersResponse(
-            dead_letters=[_dead_letter(letter, longest) for letter in letters]
+        chosen = _filter(request.filter)
+        shown, next_end = await self._desk.newest(
+            request.topic, request.limit, chosen, decided=request.decided
         )
+        return pb.ShowDeadLettersResponse(dead_letters=map(_dead_letter, shown), next_end=next_end)
+
+    async def Replay(
+        self, request: pb.ReplayDeadLettersRequest, context: ServicerContext
+    ) -> pb.ReplayDeadLettersResponse:
+        """Send them to their topic again."""
+        decided, next_start = await self._decide(Verdict.REPLAYED, request)
+        return pb.ReplayDeadLettersResponse(dead_letters=decided, next_start=next_start)
+
+    async def Drop(
+        self, request: pb.DropDeadLettersRequest, context: ServicerContext
+    ) -> pb.DropDeadLettersResponse:
+        """Let them be."""
+        decided, next_start = await self._decide(Verdict.DROPPED, request)
+        return pb.DropDeadLettersResponse(dead_letters=decided, next_start=next_start)
+
+    async def _decide(
+        self, verdict: Verdict, request: pb.ReplayDeadLettersRequest | pb.DropDeadLettersRequest
+    ) -> tuple[Sequence[pb.DecidedDeadLetter], int]:
+        decided, next_start = await self._desk.decide(
+            verdict,
+            request.topic,
+            offsets=request.offsets,
+            chosen=_filter(request.filter),
+            actor=request.actor,
+            reason=request.reason,
+        )
+        return [pb.DecidedDeadLetter(**vars(one)) for one in decided], next_start
 
     async def Skip(
         self, request: pb.SkipHeldRecordRequest, context: ServicerContext
@@ -91,16 +123,51 @@ class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):
         )
 
 
-def _dead_letter(letter: DeadLetter, longest: int) -> pb.DeadLetter:
-    value, cause = letter.value, None
+def _filter(given: pb.DeadLetterFilter) -> LetterFilter:
+    return LetterFilter(
+        cause=given.cause,
+        tenant=given.tenant,
+        since=_moment(given, "since"),
+        until=_moment(given, "until"),
+        start=given.start,
+        end=given.end,
+    )
+
+
+def _moment(given: pb.DeadLetterFilter, name: str) -> datetime | None:
+    try:
+        return getattr(given, name).ToDatetime(UTC) if given.HasField(name) else None
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(name, "is in no calendar", "give a time of our days") from error
+
+
+def _topic(waiting: WaitingLetters) -> pb.DeadLetterTopic:
+    return pb.DeadLetterTopic(
+        topic=waiting.topic,
+        count=waiting.count,
+        oldest_parked_at=waiting.oldest,
+        end=waiting.end,
+    )
+
+
+def _dead_letter(shown: ShownLetter) -> pb.DeadLetter:
+    letter, cause, decision = shown.letter, None, None
     if letter.cause is not None:
         fields = {field.name for field in pb.DeadLetterCause.DESCRIPTOR.fields}
         cause = {name: what for name, what in vars(letter.cause).items() if name in fields}
+    if shown.decision is not None:
+        decision = pb.DeadLetterDecision(
+            verdict=shown.decision.verdict,
+            actor=shown.decision.actor,
+            reason=shown.decision.reason,
+            decided_at=shown.decision.parked_at,
+        )
     return pb.DeadLetter(
         offset=letter.offset,
         parked_at=letter.parked_at,
         key=letter.key,
-        value=None if value is None else value[:longest],
-        value_bytes=len(value or b""),
+        value=letter.value,
+        value_bytes=shown.value_bytes,
         cause=cause,
+        decision=decision,
     )

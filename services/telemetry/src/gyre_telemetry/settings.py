@@ -18,4 +18,5 @@ class TelemetrySettings(ServiceSettings):
     clickhouse_password: SecretStr = SecretStr("")
     migrations: Path | None = None
     insert_records: int = Field(default=1_000, ge=1, le=100_000)
+    dead_letter_hours: float = Field(default=24, gt=0)
     insert_wait: float = Field(default=0.25, gt=0, le=10)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from gyre_common.bus import RawRecord
-from gyre_common.bus.dead_letters import Cause, read_cause
+from gyre_common.bus.dead_letters import read_cause, unknown_cause
 from gyre_common.bus.envelope import as_text
 from gyre_common.bus.record import event_id, event_time
 from gyre_common.events import documents as docs
@@ -25,7 +25,7 @@ from gyre_common.events.interactions import (
 )
 from gyre_common.events.releases import RELEASE_CHANGED, Evidence, ReleaseChanged
 from gyre_common.events.sources import SOURCE_CHANGED, SourceChanged
-from gyre_common.events.topic import DLQ_SUFFIX, Topic
+from gyre_common.events.topic import Topic
 from gyre_common.events.training import (
     TRAINING_FINISHED,
     TRAINING_STARTED,
@@ -205,18 +205,10 @@ in its documents.
 
 
 def dead_letter(raw: RawRecord, origin: Origin) -> Iterator[TableRow]:
-    """A dead letter, known by where it was before; its content stays in the topic."""
-    cause = read_cause(raw.headers) or Cause(
-        kind="unknown",
-        error="",
-        message="",
-        topic=raw.topic.removesuffix(DLQ_SUFFIX),
-        partition=raw.partition,
-        offset=raw.offset,
-        attempts=0,
-        group="",
-        parked_at=origin.time,
-    )
+    """A dead letter, known by where it was before, or the same with what was decided of it; its
+    content stays in the topic.
+    """
+    cause = read_cause(raw.headers) or unknown_cause(raw)
     key = (raw.key or b"").decode(errors="backslashreplace")
     tenant = _tenant_of(key)
     yield _row(
@@ -228,7 +220,9 @@ def dead_letter(raw: RawRecord, origin: Origin) -> Iterator[TableRow]:
         message=redact(cause.message, tenant),
         consumer_group=cause.group,
         dlq_partition=raw.partition,
-        dlq_offset=raw.offset,
+        dlq_offset=raw.offset if cause.letter is None else cause.letter,
+        verdict=cause.verdict or "",
+        reason=redact(cause.reason, tenant),
         key=key,
         value_bytes=cause.size or len(raw.value or b""),
     )

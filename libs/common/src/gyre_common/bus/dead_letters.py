@@ -1,17 +1,23 @@
-"""Dead letters: what a parked record carries beside its own bytes, and a look at where they lie."""
+"""Dead letters: what a parked record carries beside its own bytes, and a look at where they lie.
+
+What somebody decides of one is a record behind it on the same topic: it names the letter, who and
+why, and goes when the letter goes (docs/adr/0050).
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gyre_common.bus.envelope import Headers, as_text
-from gyre_common.bus.record import RawRecord, digest_and_size
+from gyre_common.bus.publisher import KafkaPublisher
+from gyre_common.bus.record import RawRecord, UnreadValue, digest_and_size, moment
 from gyre_common.bus.topics import opened
 from gyre_common.errors import NotFound, Poison
 from gyre_common.events.event import now
@@ -21,6 +27,14 @@ PREFIX = "gyre-dlq-"
 SKIPPED = "skipped"
 _LONGEST_MESSAGE = 1_000
 _MAX_STUB_BYTES = 16 * 1024
+_OWN_OF_DECISION = ("ce_id", "traceparent")
+
+
+class Verdict(StrEnum):
+    """What was done with a dead letter: sent to its topic again, or left where it is for good."""
+
+    REPLAYED = "replayed"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,9 @@ class Cause:
 
     `kind` is `poison`, `bug` or `skipped`, the last by an `actor` for a `reason`. A stub has a
     digest (`sha256:…`) and a size in bytes: of its value after decompression or, where that was
-    not read, of its batch as it lay in Kafka.
+    not read, of its batch as it lay in Kafka, and stands for all offsets from `first` on.
+    `timestamp` is the record's own, in milliseconds. With a `verdict` it is a decision of the
+    letter at the offset `letter` of the same topic of dead letters.
     """
 
     kind: str
@@ -45,6 +61,10 @@ class Cause:
     size: int | None = None
     actor: str = ""
     reason: str = ""
+    timestamp: int | None = None
+    first: int | None = None
+    verdict: Verdict | None = None
+    letter: int | None = None
 
 
 _CAUSE = TypeAdapter(Cause)
@@ -62,6 +82,23 @@ def cause_of(raw: RawRecord, error: Exception, *, attempts: int, group: str) -> 
         attempts=attempts,
         group=group,
         parked_at=now(),
+        timestamp=raw.timestamp,
+        first=raw.value.first if isinstance(raw.value, UnreadValue) else None,
+    )
+
+
+def unknown_cause(raw: RawRecord) -> Cause:
+    """Of a letter that another program put there: nothing but where it lies."""
+    return Cause(
+        kind="unknown",
+        error="",
+        message="",
+        topic=raw.topic.removesuffix(DLQ_SUFFIX),
+        partition=raw.partition,
+        offset=raw.offset,
+        attempts=0,
+        group="",
+        parked_at=moment(raw.timestamp),
     )
 
 
@@ -75,6 +112,25 @@ def stub_of(raw: RawRecord, cause: Cause) -> tuple[bytes | None, None, list[tupl
     headers_size = sum(len(name) + len(value or b"") for name, value in raw.headers)
     own = raw.headers if headers_size <= _MAX_STUB_BYTES else ()
     return key, None, headers_with(own, replace(cause, digest=digest, size=size))
+
+
+def decision_of(
+    raw: RawRecord, cause: Cause, verdict: Verdict, *, actor: str, reason: str
+) -> tuple[bytes | None, None, list[tuple[str, bytes]]]:
+    """Key, value and headers of what says that somebody decided of this dead letter."""
+    size = cause.size if cause.digest else len(raw.value or b"")
+    decided = replace(
+        cause,
+        verdict=verdict,
+        letter=raw.offset,
+        actor=actor,
+        reason=reason,
+        size=size,
+        parked_at=now(),
+    )
+    own = [(name, value) for name, value in raw.headers if name in _OWN_OF_DECISION]
+    key = raw.key if len(raw.key or b"") <= _MAX_STUB_BYTES else None
+    return key, None, headers_with(own, decided)
 
 
 def headers_with(own: Headers, cause: Cause) -> list[tuple[str, bytes]]:
@@ -100,6 +156,8 @@ def read_cause(headers: Headers) -> Cause | None:
 
 
 _TIMEOUT = 15.0
+_PUT_LIMIT = 5.0
+_POLL_MS = 500
 
 
 @dataclass(frozen=True)
@@ -114,74 +172,87 @@ class DeadLetter:
     cause: Cause | None
 
 
-class DeadLetterReader:
-    """Opened by `open_dead_letters`."""
+class KafkaDeadLetters:
+    """The topics of dead letters, and those that they came from. Opened by `open_dead_letters`."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, servers: str, consumer: AIOKafkaConsumer, stack: AsyncExitStack) -> None:
+        self._servers = servers
         self._consumer = consumer
+        self._stack = stack
+        self._publisher: KafkaPublisher | None = None
 
-    async def counts(self) -> dict[str, int]:
-        """How many records each topic of dead letters holds, by topic."""
-        topics = sorted(name for name in await self._consumer.topics() if name.endswith(DLQ_SUFFIX))
-        partitions = [one for topic in topics for one in self._partitions(topic)]
-        begins, ends = await self._bounds(partitions)
-        counts = dict.fromkeys(topics, 0)
-        for partition in partitions:
-            counts[partition.topic] += ends[partition] - begins[partition]
-        return counts
+    async def topics(self) -> Sequence[str]:
+        """The names of the topics of dead letters."""
+        return sorted(name for name in await self._consumer.topics() if name.endswith(DLQ_SUFFIX))
+
+    async def bounds(self, topic: str, partition: int = 0) -> tuple[int, int]:
+        """The first offset that is there, and the next one that will be."""
+        place = TopicPartition(topic, partition)
+        begins = await self._consumer.beginning_offsets([place])
+        ends = await self._consumer.end_offsets([place])
+        return begins[place], ends[place]
+
+    async def read(
+        self, topic: str, start: int, end: int, *, partition: int = 0
+    ) -> AsyncIterator[Sequence[RawRecord]]:
+        """The records there are from offset `start` to before `end`, in order, a few at a time."""
+        place = TopicPartition(topic, partition)
+        self._consumer.assign([place])
+        self._consumer.seek(place, start)
+        while await self._consumer.position(place) < end:
+            for records in (await self._consumer.getmany(place, timeout_ms=_POLL_MS)).values():
+                yield [record for record in records if record.offset < end]
+
+    async def put(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        *,
+        partition: int | None = None,
+    ) -> None:
+        """As `KafkaPublisher.put`."""
+        if self._publisher is None:
+            publisher = KafkaPublisher(self._servers, service="dlq", limit=_PUT_LIMIT)
+            self._publisher = await self._stack.enter_async_context(publisher)
+        await self._publisher.put(topic, key, value, headers, partition=partition)
 
     async def last(self, topic: str, limit: int) -> list[DeadLetter]:
-        """The newest records of one topic, newest first.
-
-        Raises:
-            NotFound: names the topics there are.
-        """
-        names = sorted(name for name in await self._consumer.topics() if name.endswith(DLQ_SUFFIX))
+        """The newest records of one topic, newest first. Raises NotFound."""
         name = topic if topic.endswith(DLQ_SUFFIX) else topic + DLQ_SUFFIX
-        if name not in names:
-            raise NotFound(f"no dead letters of {topic}: there are {', '.join(names) or 'none'}")
-        partitions = list(self._partitions(name))
-        begins, ends = await self._bounds(partitions)
-        self._consumer.assign(partitions)
+        if name not in await self.topics():
+            raise NotFound(f"no dead letters of {topic}")
+        first, end = await self.bounds(name)
         letters: list[DeadLetter] = []
-        for partition in partitions:
-            start = max(begins[partition], ends[partition] - limit)
-            self._consumer.seek(partition, start)
-        while any([await self._consumer.position(one) < ends[one] for one in partitions]):
-            batches = await self._consumer.getmany(timeout_ms=500)
-            letters += [_letter(record) for records in batches.values() for record in records]
-        return sorted(letters, key=lambda letter: letter.parked_at, reverse=True)[:limit]
-
-    def _partitions(self, topic: str) -> Iterable[TopicPartition]:
-        numbers = self._consumer.partitions_for_topic(topic) or {0}
-        return (TopicPartition(topic, number) for number in sorted(numbers))
-
-    async def _bounds(
-        self, partitions: list[TopicPartition]
-    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-        if not partitions:
-            return {}, {}
-        return (
-            await self._consumer.beginning_offsets(partitions),
-            await self._consumer.end_offsets(partitions),
-        )
+        async for records in self.read(name, max(first, end - limit), end):
+            letters += map(as_letter, records)
+        return letters[::-1]
 
 
 @asynccontextmanager
-async def open_dead_letters(servers: str) -> AsyncIterator[DeadLetterReader]:
-    """Raises Unavailable when Kafka does not answer."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
-    async with opened(consumer, servers), asyncio.timeout(_TIMEOUT):
-        yield DeadLetterReader(consumer)
+async def open_dead_letters(
+    servers: str, *, within: float = _TIMEOUT
+) -> AsyncIterator[KafkaDeadLetters]:
+    """Look for so many seconds. Raises Unavailable when Kafka does not answer."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers,
+        client_id="gyre-dead-letters",
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+    )
+    async with opened(consumer, servers), asyncio.timeout(within), AsyncExitStack() as stack:
+        yield KafkaDeadLetters(servers, consumer, stack)
 
 
-def _letter(record: ConsumerRecord) -> DeadLetter:
+def as_letter(record: RawRecord) -> DeadLetter:
+    """As people look at it."""
     cause = read_cause(record.headers)
-    time = datetime.fromtimestamp(record.timestamp / 1000, UTC)
     headers = as_text(record.headers)
     return DeadLetter(
         offset=record.offset,
-        parked_at=cause.parked_at if cause else time,
+        parked_at=cause.parked_at if cause else moment(record.timestamp),
         key=record.key,
         value=record.value,
         headers={name: value for name, value in headers.items() if not name.startswith(PREFIX)},

@@ -1,9 +1,11 @@
 """From bytes to an event, or to a reason why there is none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from gyre_common.bus.record import (
     LARGEST_FOREIGN_RECORD,
@@ -15,6 +17,7 @@ from gyre_common.bus.record import (
 from gyre_common.errors import Poison
 from gyre_common.events.event import Event
 from gyre_common.events.topic import Topic
+from gyre_common.near_names import Misspelt, misspelt_names
 
 E = TypeVar("E", bound=Event)
 
@@ -46,7 +49,7 @@ def decoder(topic: Topic[E], maker: str) -> Callable[[RawRecord], Record[E] | No
         try:
             return Record(parse(value), raw, maker)
         except ValidationError as error:
-            raise no_event(_problems(topic, error)) from error
+            raise no_event(_problems(topic, error, value)) from error
 
     return decode
 
@@ -67,12 +70,37 @@ def _not_read(value: bytes, no_event: type[Poison]) -> Poison:
     )
 
 
-def _problems(topic: Topic[E], error: ValidationError) -> str:
+def misspelt_fields(value: bytes | None, model: type[Event]) -> Sequence[Misspelt]:
+    """The fields of a record's JSON that are not known and like one that is missing."""
+    try:
+        fields = from_json(value or b"")
+    except ValueError:
+        return ()
+    if not isinstance(fields, dict):
+        return ()
+    return misspelt_names(fields, model.model_fields)
+
+
+def _problems(topic: Topic[E], error: ValidationError, value: bytes) -> str:
     """What is wrong and where, without the payload."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    listed = "; ".join(
-        f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']}"
-        for problem in errors[:_MOST_PROBLEMS]
-    )
+    names = _field_names(topic.model)
+    listed = [f"{_place(problem['loc'], names)}: {problem['msg']}" for problem in errors]
+    listed = listed[:_MOST_PROBLEMS]
     more = f" and {len(errors) - _MOST_PROBLEMS} more" if len(errors) > _MOST_PROBLEMS else ""
-    return f"not a {topic.model.__name__}: {listed}{more}"
+    listed += map(str, misspelt_fields(value, topic.model)[:_MOST_PROBLEMS])
+    return f"not a {topic.model.__name__}: {'; '.join(listed)}{more}"
+
+
+def _place(place: Sequence[str | int], names: frozenset[str]) -> str:
+    """By the names of fields; keys of a record's own maps are its words."""
+    parts = [str(part) if part in names or isinstance(part, int) else "…" for part in place]
+    return ".".join(parts) or "value"
+
+
+@cache
+def _field_names(model: type[Event]) -> frozenset[str]:
+    """Of an event and its parts."""
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for part in parts for name in part.get("properties", {}))

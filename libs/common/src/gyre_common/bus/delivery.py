@@ -24,6 +24,7 @@ class Delivery:
             are no events do not count.
         parked_ratio: share of the last `parked_window` records past which consuming stops.
         session: silence after which Kafka gives a consumer's partitions to another one.
+        damaged_every: pause before a damaged batch, at which its partition is held, is read again.
         publish_limit: longest that a publish may wait for its confirmation.
     """
 
@@ -41,6 +42,7 @@ class Delivery:
     parked_ratio: float = 0.5
     parked_window: int = 200
     session: float = 10.0
+    damaged_every: float = 10.0
     publish_limit: float = 5.0
 
 

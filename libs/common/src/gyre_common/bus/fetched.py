@@ -114,7 +114,8 @@ class _FetchedBatch:
                 yield record
                 first = record.offset + 1
         except Exception as error:  # noqa: BLE001 - whatever is wrong with bytes from outside
-            yield self._unread_record(first, f"cannot be read: {error!r}", damaged=True)
+            # With its checksum right, every copy of it is as its producer made it.
+            yield self._unread_record(first, f"cannot be read: {error!r}", damaged=not self._intact)
 
     def _readable(self) -> Iterator[Any]:
         batch, head, body = self._batch, self._data[:_HEADER_BYTES], self._data[_HEADER_BYTES:]

@@ -13,6 +13,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from gyre_common.bus.call_limit import CallLimit
+from gyre_common.bus.decoding import NoEventFromOutside
 from gyre_common.bus.envelope import header
 from gyre_common.bus.partition import Pending
 from gyre_common.bus.record import BATCH, CURRENT, RawRecord, Record, TenantOf
@@ -26,6 +27,8 @@ from gyre_common.telemetry.tracing import trace_from
 E = TypeVar("E", bound=Event)
 
 Handler = Callable[[E], Awaitable[None]]
+InvalidHandler = Callable[[RawRecord, NoEventFromOutside], Awaitable[None]]
+"""Hears of a record before it is parked. It may raise as a handler does."""
 
 _LEFT_SIZE = 16 * 1024
 _TENANTS_AT_ONCE = 4
@@ -43,9 +46,11 @@ class OneByOne(Generic[E]):
         concurrency: int,
         *,
         tenant_of: TenantOf | None = None,
+        on_invalid: InvalidHandler | None = None,
     ) -> None:
         self.at_once = concurrency
         self.tenant_of = tenant_of
+        self._on_invalid = on_invalid
         self._decode = decode
         self._handler = handler
 
@@ -58,7 +63,7 @@ class OneByOne(Generic[E]):
                 try:
                     if not await scheduler.complete(pending):
                         continue
-                    record = self._decode(pending.raw)
+                    record = await self._decoded(pending.raw)
                     if record is not None:
                         CURRENT.set(record)
                         with handling_span(record, traced=traced), limit:
@@ -75,6 +80,14 @@ class OneByOne(Generic[E]):
                 if limit.ended_at - had_turn > LONGEST_TURN:
                     await asyncio.sleep(0)
                     had_turn = perf_counter()
+
+    async def _decoded(self, raw: RawRecord) -> Record[E] | None:
+        try:
+            return self._decode(raw)
+        except NoEventFromOutside as problem:
+            if self._on_invalid is not None:
+                await self._on_invalid(raw, problem)
+            raise
 
     async def _retry_or_park(
         self, scheduler: Scheduler, pending: Pending, error: Exception

@@ -22,10 +22,11 @@ from gyre_common.bus.dead_letters import SKIPPED, Cause, headers_with, read_caus
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.partition import Partition, Pending
 from gyre_common.bus.publisher import KafkaPublisher
-from gyre_common.bus.record import UnreadValue, digest_and_size
+from gyre_common.bus.record import RawRecord, UnreadValue, digest_and_size
+from gyre_common.bus.rereading import read_first
 from gyre_common.bus.scheduler import Scheduler, describe
 from gyre_common.bus.topics import connected, opened
-from gyre_common.errors import FailedPrecondition, GyreError, NotFound
+from gyre_common.errors import FailedPrecondition, GyreError, NotFound, Retryable
 from gyre_common.events.event import now
 from gyre_common.events.topic import DLQ_SUFFIX
 
@@ -173,7 +174,9 @@ class Holding:
         self._waiting: dict[TopicPartition, asyncio.Task[None]] = {}
 
     def hold(self, partition: Partition, consumer: AIOKafkaConsumer) -> None:
-        """Wait until the record at which this partition is held is skipped, then go on."""
+        """Wait until the record at which this partition is held is skipped or, if it is damaged,
+        Kafka has an intact copy of it; then go on.
+        """
         place = TopicPartition(partition.topic, partition.number)
         waiting = self._waiting.pop(place, None)
         if waiting is not None:
@@ -196,7 +199,7 @@ class Holding:
                 record = await self._record(partition, pending)
                 resume_at = _resume_at(partition, pending, await consumer.committed(place))
                 self.notes[place] = resume_at, record.to_metadata()
-                await _wait_for_skip(self._servers, record)
+                skipped = await self._first_of_skip_and_copy(partition, pending, record)
             except (KafkaError, GyreError, TimeoutError) as error:
                 log.warning(
                     "held, and not known whether skipped",
@@ -205,10 +208,51 @@ class Holding:
                 await asyncio.sleep(_PAUSE_AFTER_FAILURE)
             else:
                 break
-        log.warning("held record skipped", extra={"held": record.place, "group": record.group})
+        about = {"held": record.place, "group": record.group}
+        log.warning("held record skipped" if skipped else "held record is intact", extra=about)
         self._waiting.pop(place, None)
         self.notes.pop(place, None)
-        self._scheduler.skip(partition)
+        if skipped:
+            self._scheduler.skip(partition)
+        elif place in consumer.assignment():
+            consumer.seek(place, _resume_at(partition, pending, None))
+            self._scheduler.give_up(partition)
+
+    async def _first_of_skip_and_copy(
+        self, partition: Partition, pending: Pending, record: HeldRecord
+    ) -> bool:
+        """Whether it was skipped, as against read well. Raises as both do."""
+        skip = asyncio.create_task(_wait_for_skip(self._servers, record))
+        waits = [skip]
+        value = pending.raw.value
+        if isinstance(value, UnreadValue) and value.damaged:
+            waits.append(asyncio.create_task(self._wait_for_copy(partition, pending.raw, value)))
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
+            return skip in done
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def _wait_for_copy(
+        self, partition: Partition, raw: RawRecord, value: UnreadValue
+    ) -> None:
+        """Another replica may lead by now, or a bit have flipped on its way here alone. What was
+        started of the partition ends first.
+        """
+        while True:
+            await asyncio.sleep(self._scheduler.delivery.damaged_every)
+            if partition.running:
+                continue
+            try:
+                first = await read_first(self._servers, raw, value.first)
+            except Retryable as error:
+                log.warning("damaged, and not read again", extra={"cause": describe(error)})
+                continue
+            if first is None or not isinstance(first.value, UnreadValue) or not first.value.damaged:
+                return
 
     async def _record(self, partition: Partition, pending: Pending) -> HeldRecord:
         """As it was noted before a restart, so that a skip decided meanwhile counts."""
@@ -266,12 +310,14 @@ async def _wait_for_skip(servers: str, held: HeldRecord) -> None:
 
 def _skips(cause: Cause | None, held: HeldRecord) -> bool:
     return cause is not None and (
+        cause.verdict,
         cause.kind,
         cause.group,
         cause.topic,
         cause.partition,
         cause.offset,
     ) == (
+        None,
         SKIPPED,
         held.group,
         held.topic,

@@ -6,7 +6,14 @@ from math import inf
 from typing import Any, Protocol, TypeVar
 
 from gyre_common.bus.decoding import decoder, undecoded
-from gyre_common.bus.handling import BatchHandler, BatchSize, Handler, InBatches, OneByOne
+from gyre_common.bus.handling import (
+    BatchHandler,
+    BatchSize,
+    Handler,
+    InBatches,
+    InvalidHandler,
+    OneByOne,
+)
 from gyre_common.bus.record import (
     RawRecord,
     Record,
@@ -26,18 +33,29 @@ class EventBus(Publisher, Protocol):
     """Consumes and publishes events."""
 
     def on(
-        self, topic: Topic[E], *, group: str, concurrency: int = 16, by_tenant: bool = False
+        self,
+        topic: Topic[E],
+        *,
+        group: str,
+        concurrency: int = 16,
+        by_tenant: bool = False,
+        on_invalid: InvalidHandler | None = None,
     ) -> Callable[[Handler[E]], Handler[E]]:
         """Register a handler of single events: in order per key, `concurrency` keys at once.
 
         With `by_tenant` tenants take turns, so that one's backlog does not keep another's events
-        waiting; keys begin with the tenant, but for a topic that outsiders write.
+        waiting; keys begin with the tenant, but for a topic that outsiders write. Of such a topic
+        `on_invalid` hears of what is no event, before it is parked.
         """
 
         def register(handler: Handler[E]) -> Handler[E]:
             decode = decoder(topic, _maker(group, handler))
             handling = OneByOne(
-                decode, handler, concurrency, tenant_of=_tenant_of(topic, by_tenant)
+                decode,
+                handler,
+                concurrency,
+                tenant_of=_tenant_of(topic, by_tenant),
+                on_invalid=on_invalid,
             )
             self._subscribe(topic, group, handling, handler)
             return handler

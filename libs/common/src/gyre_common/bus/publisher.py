@@ -93,9 +93,16 @@ class KafkaPublisher:
         await self.put(topic, key.encode(), None, headers)
 
     async def put(
-        self, topic: Topic[Any] | str, key: bytes | None, value: bytes | None, headers: Headers
+        self,
+        topic: Topic[Any] | str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        *,
+        partition: int | None = None,
     ) -> None:
-        """Put bytes on a topic, and wait until they are safe. One given by name must exist.
+        """Put bytes on a topic, and wait until they are safe. One given by name must exist. Without
+        a partition the key decides.
 
         Raises:
             Unavailable, RecordTooLarge: as `publish`.
@@ -112,7 +119,7 @@ class KafkaPublisher:
                     await self.topics.ensure(topic)
                 if self._producer is None:
                     raise Unavailable("the bus is not open")
-                await self._producer.send_and_wait(name, value, key, headers=headers)
+                await self._producer.send_and_wait(name, value, key, partition, headers=headers)
         except MessageSizeTooLargeError as error:
             raise RecordTooLarge(f"Kafka refuses a record of this size on {name}") from error
         except (TimeoutError, KafkaError) as error:

@@ -87,7 +87,7 @@ class Record(Generic[E]):
     @property
     def timestamp(self) -> datetime:
         """The record's own timestamp."""
-        return _timestamp(self.raw)
+        return moment(self.raw.timestamp)
 
     @contextmanager
     def handling(self) -> Iterator[None]:
@@ -184,11 +184,15 @@ def event_time(record: RawRecord) -> datetime:
         else:
             if time.tzinfo is not None:
                 return time.astimezone(UTC)
-    return _timestamp(record)
+    return moment(record.timestamp)
 
 
-def _timestamp(record: RawRecord) -> datetime:
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+_YEAR_1, _YEAR_9999 = -62_135_596_800_000, 253_402_300_799_000
+
+
+def moment(timestamp: int) -> datetime:
+    """Of milliseconds since 1970; one that no calendar has is the nearest that it has."""
+    return datetime.fromtimestamp(min(max(timestamp, _YEAR_1), _YEAR_9999) / 1000, UTC)
 
 
 LARGEST_FOREIGN_RECORD = 1024 * 1024
@@ -213,8 +217,8 @@ class UnreadValue(bytes):
     """An empty value, why it is empty, and how to know again what it stands for.
 
     It stands for all offsets from `first` to that of its record. `digest` and `size` are those of
-    the batch as it lies in Kafka. `damaged` says that nothing could be read of it, so that another
-    copy of the batch, or a later version of this program, may hold good records.
+    the batch as it lies in Kafka. `damaged` says that it is not as its producer made it, so that
+    another copy of the batch may hold good records.
     """
 
     reason: str
@@ -261,7 +265,7 @@ class RecordGone(Exception):
 
 
 class Unreadable(Poison):
-    """Kafka holds something that cannot be read; parking it could lose good records."""
+    """Kafka holds something damaged; another copy may be intact, so it is not passed over."""
 
 
 def digest_and_size(value: bytes | None) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -70,21 +71,35 @@ class Rereader:
         self._runs.clear()
 
     async def _fetch(self, place: TopicPartition, offset: int) -> Run:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
-            client_id="gyre-reread",
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-        )
-        try:
-            async with opened(consumer, self._servers), asyncio.timeout(_SECONDS):
-                consumer.assign([place])
-                consumer.seek(place, offset)
-                while not (records := await consumer.getmany(place, timeout_ms=_POLL_MS)):
-                    pass
-        except OffsetOutOfRangeError:
-            return {}  # it is older than all that is there
-        except (KafkaError, TimeoutError, Unavailable) as error:
-            raise Retryable(f"{place.topic} cannot be read again now") from error
-        return {record.offset: record for record in records[place]}
+        records = await _records(self._servers, place, offset)
+        return {record.offset: record for record in records}
+
+
+async def read_first(servers: str, raw: RawRecord, offset: int) -> RawRecord | None:
+    """What lies in this record's partition now at an offset or behind it; None where it is older
+    than all that is there. Raises Retryable: Kafka does not answer.
+    """
+    records = await _records(servers, TopicPartition(raw.topic, raw.partition), offset)
+    return records[0] if records else None
+
+
+async def _records(servers: str, place: TopicPartition, offset: int) -> Sequence[RawRecord]:
+    """From there on, as many as one fetch brings."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers,
+        client_id="gyre-reread",
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+    )
+    try:
+        async with opened(consumer, servers), asyncio.timeout(_SECONDS):
+            consumer.assign([place])
+            consumer.seek(place, offset)
+            while not (records := await consumer.getmany(place, timeout_ms=_POLL_MS)):
+                pass
+    except OffsetOutOfRangeError:
+        return ()
+    except (KafkaError, TimeoutError, Unavailable) as error:
+        raise Retryable(f"{place.topic} cannot be read again now") from error
+    return list(records[place])

@@ -351,6 +351,17 @@ class Scheduler:
             self._resume_if_it_may(each)
         self._wake()
 
+    def give_up(self, partition: Partition) -> None:
+        """Forget what was read of a held partition: it is read again, once it is resumed here.
+
+        Nothing of it runs, and it has been paused for so long that nothing of it is on its way.
+        """
+        self.measures.released(partition.topic, partition.number)
+        self.partitions.remove(partition)
+        del self._by_place[partition.topic, partition.number]
+        self._turn = 0
+        self._flow.resume(partition)
+
     @property
     def problems(self) -> list[str]:
         """Why records of some partitions, or of all, are not handled."""

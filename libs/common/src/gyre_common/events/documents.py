@@ -35,7 +35,8 @@ class DocumentSubmitted(DocumentEvent):
 
     Exactly one of `text`, `content_base64` and `content_uri` carries the content, unless `deleted`.
     A submission that breaks that rule parses all the same: it is rejected with a reason the
-    producer can read, instead of parked as a broken record.
+    producer can read, instead of parked as a broken record. So is one with an unknown field whose
+    name is close to a known one that is missing.
 
     `part_of` is the document that this one came within, an archive or a mail: all that it holds in
     turn came with it too. `language` is a tag of BCP 47; without one it is told from the text.
@@ -228,6 +229,8 @@ class RejectionCode(StrEnum):
     URI_NOT_ALLOWED = "uri_not_allowed"
     CONTENT_NOT_FOUND = "content_not_found"
     CORRUPT = "corrupt"
+    INVALID_RECORD = "invalid_record"
+    UNKNOWN_FIELD = "unknown_field"
 
 
 class DocumentRejected(DocumentEvent):

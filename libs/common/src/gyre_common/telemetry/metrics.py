@@ -40,6 +40,16 @@ class Metrics:
             "Records moved to the dead letters.",
             [*topic_group, "cause"],
         )
+        self.dead_letters_waiting = gauge(
+            "gyre_dead_letters_waiting",
+            "Dead letters that nobody has replayed or dropped.",
+            ["topic"],
+        )
+        self.dead_letter_age_seconds = gauge(
+            "gyre_dead_letter_age_seconds",
+            "Age of the oldest dead letter that waits; 0 while none does.",
+            ["topic"],
+        )
         self.records_retried = counter(
             "gyre_records_retried_total",
             "Attempts that failed and will be made again.",

@@ -1,12 +1,16 @@
 """/v1/dead-letters: the records that could not be handled."""
 
 import base64
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from gyre.telemetry.v1 import telemetry_pb2
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from gyre_gateway.errors import renamed
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import MOMENT, Json, Limit, as_json, page, replying
+from gyre_gateway.replies import MOMENT, Json, as_json, page, replying
 from gyre_gateway.routing import Route
 
 router = APIRouter(tags=["operations"], route_class=Route)
@@ -25,19 +29,61 @@ _LETTER = telemetry_pb2.DeadLetter(
         group="ingestor",
     ),
 )
+_TOPIC = telemetry_pb2.DeadLetterTopic(
+    topic="documents.submitted.v1.dlq", count=2, oldest_parked_at=MOMENT, end=8
+)
 _TEXT = {"key": "default/tea.md", "value": "not JSON"}
 _ENCODINGS = {"key_encoding": "utf-8", "value_encoding": "utf-8"}
+
+
+_DECIDED = replying(page([as_json(telemetry_pb2.DecidedDeadLetter(offset=7, outcome="replayed"))]))
+_FIELDS = {"actor": "gyre-actor", "filter": "body"}
+
+
+class Chosen(BaseModel):
+    """All that is set must hold. `cause` is a part of kind, error or message, in any case; `tenant`
+    whose the record is; `since` and `until` are when it was parked.
+    """
+
+    cause: str = ""
+    tenant: str = ""
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+    def as_filter(self) -> telemetry_pb2.DeadLetterFilter:
+        """For telemetry."""
+        return telemetry_pb2.DeadLetterFilter(
+            cause=self.cause, tenant=self.tenant, since=self.since, until=self.until
+        )
+
+
+class ShownLetters(Chosen):
+    """How many, newest first, and whether with those that somebody decided on."""
+
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 10
+    decided: bool = False
+
+
+class ChosenLetters(Chosen):
+    """These offsets of the topic of dead letters, or else all that wait and match the rest."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"offsets": [7], "reason": "the parser is mended"}]},
+    )
+
+    offsets: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(default=[], max_length=100)
+    reason: str = ""
 
 
 @router.get(
     "/v1/dead-letters",
     summary="Count dead letters",
-    responses=replying(page([{"topic": "documents.submitted.v1.dlq", "count": 2}])),
+    responses=replying(page([as_json(_TOPIC)])),
 )
 async def list_topics(gyre: Gyre) -> Json:
-    """How many each topic has."""
-    counts = await gyre.dead_letters.list()
-    return page({"topic": topic, "count": count} for topic, count in counts.items())
+    """How many of each topic wait for a decision, and since when the first of them."""
+    return page(map(as_json, await gyre.dead_letters.list()))
 
 
 @router.get(
@@ -45,13 +91,46 @@ async def list_topics(gyre: Gyre) -> Json:
     summary="Show dead letters",
     responses=replying(page([{**as_json(_LETTER), **_TEXT, **_ENCODINGS}])),
 )
-async def show(topic: str, gyre: Gyre, limit: Limit = 10) -> Json:
-    """The newest of one topic, with or without `.dlq` at its end, and why each is there.
+async def show(
+    topic: str,
+    gyre: Gyre,
+    query: Annotated[ShownLetters, Query()],
+) -> Json:
+    """The newest of one topic that wait for a decision and match, with or without `.dlq` at its
+    end, and why each is there; with `decided` those too that were replayed or dropped.
 
     `key` and `value` are text where `key_encoding` and `value_encoding` say `utf-8`, else base64.
     """
-    letters = await gyre.dead_letters.show(topic, limit=limit)
+    letters = await gyre.dead_letters.show(
+        topic, limit=query.limit, chosen=query.as_filter(), decided=query.decided
+    )
     return page(map(_letter, letters))
+
+
+@router.post("/v1/dead-letters/{topic}/replay", summary="Replay dead letters", responses=_DECIDED)
+async def replay(topic: str, body: ChosenLetters, gyre: Gyre) -> Json:
+    """Sends them to the topic that they came from, as they were: what was handled before changes
+    nothing. `outcome` is `replayed`; or a letter stays as it was, `detail` says why.
+    """
+    return await _decided(gyre.dead_letters.replay, topic, body, gyre.caller.actor)
+
+
+@router.post("/v1/dead-letters/{topic}/drop", summary="Drop dead letters", responses=_DECIDED)
+async def drop(topic: str, body: ChosenLetters, gyre: Gyre) -> Json:
+    """Decides that they need nothing more, for a `reason`; who and why are kept."""
+    return await _decided(gyre.dead_letters.drop, topic, body, gyre.caller.actor)
+
+
+async def _decided(
+    decide: Callable[..., AsyncIterator[telemetry_pb2.DecidedDeadLetter]],
+    topic: str,
+    body: ChosenLetters,
+    actor: str,
+) -> Json:
+    chosen = None if body.offsets else body.as_filter()
+    about: dict[str, Any] = {"chosen": chosen, "actor": actor or "somebody", "reason": body.reason}
+    with renamed(_FIELDS):
+        return page([as_json(one) async for one in decide(topic, body.offsets, **about)])
 
 
 def _letter(letter: telemetry_pb2.DeadLetter) -> Json:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from gyre_common.errors import InvalidInput
 from gyre_common.events.sources import SourceChanged
+from gyre_common.near_names import near_name
 from pydantic import ValidationError
 
 from gyre_ingestor.sources.logins import check_logins
@@ -48,7 +49,9 @@ def _checked(kind: SourceKind, settings: Mapping[str, str]) -> SourceSettings:
         names = ", ".join(kind.settings.model_fields)
         name = ".".join(map(str, first["loc"][:1])) or "settings"
         if first["type"] == "extra_forbidden":
-            raise InvalidInput(name, "is no setting of this kind", f"it has {names}") from error
+            near = near_name(name, kind.settings.model_fields)
+            fix = f"did you mean `{near}`?" if near else f"it has {names}"
+            raise InvalidInput(name, "is no setting of this kind", fix) from error
         problem = first["msg"].removeprefix("Value error, ")
         if first["type"] == "missing":
             raise InvalidInput(name, "is missing", f"give --set {name}=VALUE") from error

@@ -340,37 +340,123 @@ class SeriesColumn(_message.Message):
     description: str
     def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
+class DeadLetterFilter(_message.Message):
+    __slots__ = ("cause", "tenant", "since", "until", "start", "end")
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    cause: str
+    tenant: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    start: int
+    end: int
+    def __init__(self, cause: _Optional[str] = ..., tenant: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
+
 class ListDeadLettersRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("topic", "filter")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    filter: DeadLetterFilter
+    def __init__(self, topic: _Optional[str] = ..., filter: _Optional[_Union[DeadLetterFilter, _Mapping]] = ...) -> None: ...
 
 class ListDeadLettersResponse(_message.Message):
-    __slots__ = ("topics",)
+    __slots__ = ("topics", "next_start")
     TOPICS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_START_FIELD_NUMBER: _ClassVar[int]
     topics: _containers.RepeatedCompositeFieldContainer[DeadLetterTopic]
-    def __init__(self, topics: _Optional[_Iterable[_Union[DeadLetterTopic, _Mapping]]] = ...) -> None: ...
+    next_start: int
+    def __init__(self, topics: _Optional[_Iterable[_Union[DeadLetterTopic, _Mapping]]] = ..., next_start: _Optional[int] = ...) -> None: ...
 
 class DeadLetterTopic(_message.Message):
-    __slots__ = ("topic", "count")
+    __slots__ = ("topic", "count", "oldest_parked_at", "end")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_PARKED_AT_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
     topic: str
     count: int
-    def __init__(self, topic: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+    oldest_parked_at: _timestamp_pb2.Timestamp
+    end: int
+    def __init__(self, topic: _Optional[str] = ..., count: _Optional[int] = ..., oldest_parked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[int] = ...) -> None: ...
 
 class ShowDeadLettersRequest(_message.Message):
-    __slots__ = ("topic", "limit")
+    __slots__ = ("topic", "limit", "filter", "decided")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_FIELD_NUMBER: _ClassVar[int]
     topic: str
     limit: int
-    def __init__(self, topic: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    filter: DeadLetterFilter
+    decided: bool
+    def __init__(self, topic: _Optional[str] = ..., limit: _Optional[int] = ..., filter: _Optional[_Union[DeadLetterFilter, _Mapping]] = ..., decided: _Optional[bool] = ...) -> None: ...
 
 class ShowDeadLettersResponse(_message.Message):
-    __slots__ = ("dead_letters",)
+    __slots__ = ("dead_letters", "next_end")
     DEAD_LETTERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_END_FIELD_NUMBER: _ClassVar[int]
     dead_letters: _containers.RepeatedCompositeFieldContainer[DeadLetter]
-    def __init__(self, dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ...) -> None: ...
+    next_end: int
+    def __init__(self, dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ..., next_end: _Optional[int] = ...) -> None: ...
+
+class ReplayDeadLettersRequest(_message.Message):
+    __slots__ = ("topic", "offsets", "filter", "actor", "reason")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    offsets: _containers.RepeatedScalarFieldContainer[int]
+    filter: DeadLetterFilter
+    actor: str
+    reason: str
+    def __init__(self, topic: _Optional[str] = ..., offsets: _Optional[_Iterable[int]] = ..., filter: _Optional[_Union[DeadLetterFilter, _Mapping]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ReplayDeadLettersResponse(_message.Message):
+    __slots__ = ("dead_letters", "next_start")
+    DEAD_LETTERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_START_FIELD_NUMBER: _ClassVar[int]
+    dead_letters: _containers.RepeatedCompositeFieldContainer[DecidedDeadLetter]
+    next_start: int
+    def __init__(self, dead_letters: _Optional[_Iterable[_Union[DecidedDeadLetter, _Mapping]]] = ..., next_start: _Optional[int] = ...) -> None: ...
+
+class DropDeadLettersRequest(_message.Message):
+    __slots__ = ("topic", "offsets", "filter", "actor", "reason")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    offsets: _containers.RepeatedScalarFieldContainer[int]
+    filter: DeadLetterFilter
+    actor: str
+    reason: str
+    def __init__(self, topic: _Optional[str] = ..., offsets: _Optional[_Iterable[int]] = ..., filter: _Optional[_Union[DeadLetterFilter, _Mapping]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class DropDeadLettersResponse(_message.Message):
+    __slots__ = ("dead_letters", "next_start")
+    DEAD_LETTERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_START_FIELD_NUMBER: _ClassVar[int]
+    dead_letters: _containers.RepeatedCompositeFieldContainer[DecidedDeadLetter]
+    next_start: int
+    def __init__(self, dead_letters: _Optional[_Iterable[_Union[DecidedDeadLetter, _Mapping]]] = ..., next_start: _Optional[int] = ...) -> None: ...
+
+class DecidedDeadLetter(_message.Message):
+    __slots__ = ("offset", "outcome", "detail")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    outcome: str
+    detail: str
+    def __init__(self, offset: _Optional[int] = ..., outcome: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class SkipHeldRecordRequest(_message.Message):
     __slots__ = ("topic", "partition", "offset", "actor", "reason")
@@ -403,20 +489,34 @@ class SkippedRecord(_message.Message):
     def __init__(self, group: _Optional[str] = ..., cause: _Optional[str] = ..., goes_on: _Optional[bool] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
-    __slots__ = ("offset", "parked_at", "key", "value", "value_bytes", "cause")
+    __slots__ = ("offset", "parked_at", "key", "value", "value_bytes", "cause", "decision")
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     PARKED_AT_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     VALUE_BYTES_FIELD_NUMBER: _ClassVar[int]
     CAUSE_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
     offset: int
     parked_at: _timestamp_pb2.Timestamp
     key: bytes
     value: bytes
     value_bytes: int
     cause: DeadLetterCause
-    def __init__(self, offset: _Optional[int] = ..., parked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., value_bytes: _Optional[int] = ..., cause: _Optional[_Union[DeadLetterCause, _Mapping]] = ...) -> None: ...
+    decision: DeadLetterDecision
+    def __init__(self, offset: _Optional[int] = ..., parked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., value_bytes: _Optional[int] = ..., cause: _Optional[_Union[DeadLetterCause, _Mapping]] = ..., decision: _Optional[_Union[DeadLetterDecision, _Mapping]] = ...) -> None: ...
+
+class DeadLetterDecision(_message.Message):
+    __slots__ = ("verdict", "actor", "reason", "decided_at")
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
+    verdict: str
+    actor: str
+    reason: str
+    decided_at: _timestamp_pb2.Timestamp
+    def __init__(self, verdict: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DeadLetterCause(_message.Message):
     __slots__ = ("kind", "error", "message", "topic", "partition", "offset", "attempts", "group", "digest", "size")

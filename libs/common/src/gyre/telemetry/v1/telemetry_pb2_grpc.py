@@ -261,6 +261,16 @@ class DeadLetterServiceStub:
                 request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersRequest.SerializeToString,
                 response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.Replay = channel.unary_unary(
+                '/gyre.telemetry.v1.DeadLetterService/Replay',
+                request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ReplayDeadLettersRequest.SerializeToString,
+                response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ReplayDeadLettersResponse.FromString,
+                _registered_method=True)
+        self.Drop = channel.unary_unary(
+                '/gyre.telemetry.v1.DeadLetterService/Drop',
+                request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropDeadLettersRequest.SerializeToString,
+                response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropDeadLettersResponse.FromString,
+                _registered_method=True)
         self.Skip = channel.unary_unary(
                 '/gyre.telemetry.v1.DeadLetterService/Skip',
                 request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.SkipHeldRecordRequest.SerializeToString,
@@ -274,7 +284,7 @@ class DeadLetterServiceServicer:
     """
 
     def List(self, request, context):
-        """How many each topic has.
+        """How many of each topic wait for a decision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -282,6 +292,21 @@ class DeadLetterServiceServicer:
 
     def Show(self, request, context):
         """Those of one topic, newest first. Looking consumes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Replay(self, request, context):
+        """Sends them to the topic that they came from, with their bytes, key, headers and ids, so that what
+        was handled before changes nothing. One that was decided before stays as it was decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Drop(self, request, context):
+        """Decides that they need nothing more. They stay until their topic forgets them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,6 +332,16 @@ def add_DeadLetterServiceServicer_to_server(servicer, server):
                     servicer.Show,
                     request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersRequest.FromString,
                     response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersResponse.SerializeToString,
+            ),
+            'Replay': grpc.unary_unary_rpc_method_handler(
+                    servicer.Replay,
+                    request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ReplayDeadLettersRequest.FromString,
+                    response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ReplayDeadLettersResponse.SerializeToString,
+            ),
+            'Drop': grpc.unary_unary_rpc_method_handler(
+                    servicer.Drop,
+                    request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropDeadLettersRequest.FromString,
+                    response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropDeadLettersResponse.SerializeToString,
             ),
             'Skip': grpc.unary_unary_rpc_method_handler(
                     servicer.Skip,
@@ -370,6 +405,60 @@ class DeadLetterService:
             '/gyre.telemetry.v1.DeadLetterService/Show',
             gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersRequest.SerializeToString,
             gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ShowDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Replay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.telemetry.v1.DeadLetterService/Replay',
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ReplayDeadLettersRequest.SerializeToString,
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.ReplayDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Drop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.telemetry.v1.DeadLetterService/Drop',
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropDeadLettersRequest.SerializeToString,
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropDeadLettersResponse.FromString,
             options,
             channel_credentials,
             insecure,
