@@ -97,7 +97,7 @@ async def test_personal_data_is_in_the_stored_original_alone(world: World, maski
     assert "@example.com" not in repr([event for _, event in world.bus.published])
     assert accepted.content_ref
     assert accepted.content_digest
-    original = await world.raw.get(accepted.content_ref, accepted.content_digest)
+    original = await world.places.get(accepted.content_ref, accepted.content_digest)
     assert original.decode() == text
 
 
@@ -107,7 +107,7 @@ async def test_an_original_whose_days_are_over_is_cut_again_from_what_was_left_o
     text = "# Mail of ann@example.com\n\nAsk ann@example.com.\n\n- Or bo@example.com\n"
     await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(text=text))
     [accepted], [before] = world.events(DOCUMENT_ACCEPTED), world.events(DOCUMENT_CHUNKED)
-    assert await world.raw.expire(days=0) == 1
+    assert await world.places.raw.expire(days=0) == 1
     await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
     again = world.events(DOCUMENT_CHUNKED)[-1]
     assert (again.title, again.chunks) == (before.title, before.chunks)
@@ -117,8 +117,8 @@ async def test_an_original_whose_days_are_over_is_cut_again_from_what_was_left_o
 async def test_an_original_that_is_gone_before_it_was_read_asks_to_be_submitted_again(
     world: World, masking: None
 ) -> None:
-    original = await world.raw.put(b"Ask ann@example.com.")
-    assert await world.raw.expire(days=0) == 1
+    original = await world.places.raw.put(b"Ask ann@example.com.")
+    assert await world.places.raw.expire(days=0) == 1
     accepted = a_document_accepted(content_ref=original.uri, content_digest=original.digest)
     await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
     [rejected] = world.events(DOCUMENT_REJECTED)
