@@ -21,6 +21,10 @@ from gyre_common.events.documents import (
 from gyre_common.personal_data import Redaction
 from gyre_common.redaction import events as redaction_events
 from gyre_common.redaction.choices import Choices
+from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.formats.format import Format
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 from tests.builders import a_document_accepted, a_document_submitted
 
@@ -348,3 +352,21 @@ async def test_documents_wait_for_a_release_that_can_be_used(world: World) -> No
     await asyncio.gather(delivering, repair())
     assert len(world.events(DOCUMENT_CHUNKED)) == 1
     assert world.bus.parked == []
+
+
+async def test_what_was_not_read_travels_with_the_passages_and_is_redacted(
+    world: World, monkeypatch: pytest.MonkeyPatch, masking: None
+) -> None:
+    def parse(data: bytes, charset: str | None) -> ParsedDocument:
+        outline = Outline()
+        outline.paragraph("Hot.")
+        outline.note("the picture of ann@example.com is not read")
+        return outline.finish()
+
+    monkeypatch.setitem(FORMATS, "text/plain", Format(parse, (".txt",)))
+    await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(media_type="text/plain"))
+    [accepted], [chunked] = world.events(DOCUMENT_ACCEPTED), world.events(DOCUMENT_CHUNKED)
+    assert chunked.notes == ("the picture of [EMAIL_ADDRESS] is not read",)
+    await world.places.raw.expire(days=0)
+    await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
+    assert world.events(DOCUMENT_CHUNKED)[-1].notes == chunked.notes

@@ -32,6 +32,7 @@ import type {
   Status,
   Submission,
   Turn,
+  Verdict,
 } from "./messages.ts";
 import { texts } from "./texts.ts";
 
@@ -63,6 +64,8 @@ export const api = {
   document: (id: string) => json<DocumentStatus>("GET", `/v1/documents/${encodeURIComponent(id)}`),
   deleteDocument: (id: string) =>
     json<Submission>("DELETE", `/v1/documents/${encodeURIComponent(id)}`),
+  decideQuarantine: (id: string, verdict: Verdict, reason: string) =>
+    json<object>("POST", `/v1/documents/${encodeURIComponent(id)}/quarantine`, { verdict, reason }),
 
   /** Raises ApiError; an AbortError once `signal` says so. */
   upload,

@@ -45,7 +45,7 @@ class ReadResult(NamedTuple):
     """A document as it was read. `title` and `language` are the producer's, else the document's
     own. `outline` is what is left to read again where the original goes, as JSON; empty where it
     stays. `findings` are what somebody should look at, where its tenant has not chosen to index it
-    all.
+    all; `notes` say what of it was not read.
     """
 
     title: str
@@ -53,6 +53,7 @@ class ReadResult(NamedTuple):
     chunks: tuple[Chunk, ...]
     findings: tuple[Finding, ...] = ()
     outline: bytes = b""
+    notes: tuple[str, ...] = ()
 
 
 class ProcessReader:
@@ -210,7 +211,7 @@ def _cut(document: DocumentAccepted, parsed: ParsedDocument, recipe: ChunkRecipe
     language = document.language or language_of(parsed)
     findings = _findings(document.tenant, parsed, title)
     outline = b"" if stays else _OUTLINES.dump_json(parsed)
-    return ReadResult(title, language, chunks, findings, outline)
+    return ReadResult(title, language, chunks, findings, outline, parsed.notes)
 
 
 def _findings(tenant: str, parsed: ParsedDocument, title: str) -> tuple[Finding, ...]:

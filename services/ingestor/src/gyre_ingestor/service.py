@@ -186,6 +186,7 @@ class Ingestor:
             "title": read.title,
             "language": read.language,
             "chunks": read.chunks,
+            "notes": read.notes,
             "chunked_at": now(),
         }
         event = event.model_copy(update={**cut, "screening": screening})
@@ -193,7 +194,7 @@ class Ingestor:
             # What is seen in one that is read again holds for the live index too.
             event = event.model_copy(update={"rebuild": None})
         if event.held:
-            event = event.model_copy(update={"chunks": ()})
+            event = event.model_copy(update={"chunks": (), "notes": ()})
         if screening is not None and screening.verdict is None:
             await self._quarantine.tell(event)
         chunks = event.chunks
