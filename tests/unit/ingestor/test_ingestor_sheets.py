@@ -86,7 +86,7 @@ def test_an_old_sheet_is_read_as_it_is_displayed() -> None:
     sheet, hidden = book.add_sheet("Prices"), book.add_sheet("Notes")
     hidden.visibility = 1
     hidden.write(0, 0, "secret")
-    rows = [
+    rows: list[list[object]] = [
         ["Plan", "Share", "Cost", "Price"],
         ["a", 0.5, 1, 1234.5],
         ["b", 1, 2, 3],

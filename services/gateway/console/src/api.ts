@@ -18,6 +18,7 @@ import type {
   InteractionSummary,
   Page,
   Promotion,
+  QuarantineVerdict,
   Release,
   Rollback,
   Run,
@@ -32,7 +33,6 @@ import type {
   Status,
   Submission,
   Turn,
-  Verdict,
 } from "./messages.ts";
 import { texts } from "./texts.ts";
 
@@ -64,7 +64,7 @@ export const api = {
   document: (id: string) => json<DocumentStatus>("GET", `/v1/documents/${encodeURIComponent(id)}`),
   deleteDocument: (id: string) =>
     json<Submission>("DELETE", `/v1/documents/${encodeURIComponent(id)}`),
-  decideQuarantine: (id: string, verdict: Verdict, reason: string) =>
+  decideQuarantine: (id: string, verdict: QuarantineVerdict, reason: string) =>
     json<object>("POST", `/v1/documents/${encodeURIComponent(id)}/quarantine`, { verdict, reason }),
 
   /** Raises ApiError; an AbortError once `signal` says so. */

@@ -236,7 +236,7 @@ export interface Finding {
 }
 
 /** What somebody decides of a document in which something was seen. */
-export type Verdict = "released" | "confirmed";
+export type QuarantineVerdict = "released" | "confirmed";
 
 export interface DocumentStatus {
   document_id: string;

@@ -39,7 +39,8 @@ export function screeningOf({ revision, timeline }: DocumentStatus): Screening |
 export function standingOf({ held, verdict, actor, reason }: Screening): string {
   const { standing, decided, by } = texts.documents.quarantine;
   const words = [standing[held ? "held" : "searchable"]];
-  if (verdict in decided) words.push(decided[verdict]! + (actor ? by(actor) : "") + (reason ? `: ${reason}` : "."));
+  if (verdict in decided)
+    words.push(decided[verdict]! + (actor ? by(actor) : "") + (reason ? `: ${reason}` : "."));
   return words.join(" ");
 }
 
