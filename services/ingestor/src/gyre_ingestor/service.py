@@ -195,6 +195,8 @@ class Ingestor:
             event = event.model_copy(update={"rebuild": None})
         if event.held:
             event = event.model_copy(update={"chunks": (), "notes": ()})
+        elif screening is not None and screening.verdict is None:
+            event = _without_instructing(event, read)
         if screening is not None and screening.verdict is None:
             await self._quarantine.tell(event)
         chunks = event.chunks
@@ -287,6 +289,20 @@ class Ingestor:
             fix = "submit the document again"
             code = RejectionCode.CONTENT_NOT_FOUND
             raise DocumentRefused(code, "content", problem, fix) from error
+
+
+def _without_instructing(event: DocumentChunked, read: ReadResult) -> DocumentChunked:
+    """Marked and searchable, but for the passages that no prompt should hold."""
+    if not read.instructing:
+        return event
+    chunks = tuple(each for each in event.chunks if each.chunk_id not in read.instructing)
+    count = len(event.chunks) - len(chunks)
+    are = "passage is" if count == 1 else "passages are"
+    note = (
+        f"{count} {are} left out, as what stands there speaks to the model: "
+        "`gyre documents quarantine release` lets the whole document in"
+    )
+    return event.model_copy(update={"chunks": chunks, "notes": (*event.notes, note)})
 
 
 def _count(result: str) -> None:
