@@ -1,6 +1,6 @@
 """The topics of documents, in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from gyre_common.bus.decoding import decoder
@@ -16,12 +16,14 @@ _MOST = 3
 
 class MemoryDocumentLog:
     """Implements `DocumentLog` over what a bus in memory published. `embedder_waits` is how many of
-    the chunked documents the embedder has still before it.
+    the chunked documents the embedder has still before it, in each partition; `ingestor_waits` the
+    same of the accepted ones.
     """
 
     def __init__(self, bus: MemoryBus) -> None:
         self._bus = bus
         self.embedder_waits = 0
+        self.ingestor_waits = 0
 
     async def accepted(self) -> Mapping[int, tuple[int, int]]:
         return {partition: (0, end) for partition, end in self._ends(DOCUMENT_ACCEPTED).items()}
@@ -56,6 +58,12 @@ class MemoryDocumentLog:
         ends = self._ends(DOCUMENT_CHUNKED)
         return {partition: end - self.embedder_waits for partition, end in ends.items()}
 
+    async def named_originals(self) -> Set[str] | None:
+        return self._named(DOCUMENT_ACCEPTED, "content_ref", self.ingestor_waits)
+
+    async def named_passages(self) -> Set[str] | None:
+        return self._named(DOCUMENT_CHUNKED, "chunks_ref", self.embedder_waits)
+
     async def progress(self) -> Sequence[IndexRebuildProgressed]:
         decode, latest = decoder(INDEX_REBUILD_PROGRESSED, ""), {}
         for raw in self._records(INDEX_REBUILD_PROGRESSED):
@@ -63,6 +71,17 @@ class MemoryDocumentLog:
             assert record
             latest[record.event.rebuild_id, record.event.partition] = record.event
         return list(latest.values())
+
+    def _named(self, topic: Topic[Any], field: str, waits: int) -> Set[str] | None:
+        decode, ends = decoder(topic, ""), self._ends(topic)
+        newest: dict[bytes | None, str | None] = {}
+        named: set[str | None] = set()
+        for raw in self._records(topic):
+            record = decode(raw)
+            newest[raw.key] = getattr(record.event, field) if record else None
+            if raw.offset >= ends[raw.partition] - waits:
+                named.add(newest[raw.key])
+        return {uri for uri in {*named, *newest.values()} if uri} if ends else None
 
     def _records(self, topic: Topic[Any]) -> list[StoredRecord]:
         return [raw for raw in self._bus.sent if raw.topic == topic.name]

@@ -24,6 +24,13 @@ def test_what_happened_to_a_document_is_shown(gyre: Shell) -> None:
     assert document["timeline"][0]["state"] == "DOCUMENT_STATE_INDEXED"
 
 
+def test_what_was_not_read_is_shown(gyre: Shell) -> None:
+    shown, _ = gyre("documents", "show", "scan.pdf")
+    assert "not read: page 3 holds pictures without text" in shown
+    document = gyre.json("documents", "show", "scan.pdf")
+    assert document["timeline"][0]["notes"] == ["page 3 holds pictures without text"]
+
+
 def test_what_says_the_same_is_named_with_how_much(gyre: Shell) -> None:
     shown, _ = gyre("documents", "show", "first")
     assert "duplicate: copy (same content, newer)" in shown

@@ -206,6 +206,8 @@ class FakeSystem(
             )
             event.screening.CopyFrom(ingestor_pb2.Screening(findings=[finding], held=True))
             event.state = ingestor_pb2.DOCUMENT_STATE_QUARANTINED
+        if request.document_id == "scan.pdf":
+            event.notes.append("page 3 holds pictures without text")
         rejected = ingestor_pb2.DocumentEvent(state=ingestor_pb2.DOCUMENT_STATE_REJECTED)
         status = ingestor_pb2.DocumentStatus(
             document_id=request.document_id,

@@ -59,6 +59,16 @@ async def test_empty_content_is_content(store_url: str) -> None:
     assert await store.get(ref.uri, ref.digest) == b""
 
 
+async def test_what_lies_in_a_folder_of_a_day_is_read_too(store_url: str) -> None:
+    store = Store(store_url)
+    ref = await Store(f"{store_url}/originals/2026-01-05").put(TEA)
+    assert await store.get(ref.uri, ref.digest) == TEA
+    for folder in ("/..", "/../2026-01-05", "/a/b/2026-01-05", "/originals", "::x/2026-01-05"):
+        uri = ref.uri.replace("/originals/2026-01-05", folder)
+        with pytest.raises(InvalidInput):
+            await store.get(uri, ref.digest)
+
+
 async def test_what_was_never_put_is_not_found(store_url: str) -> None:
     store = Store(store_url)
     ref = await Store(f"memory://{uuid4().hex}").put(TEA)

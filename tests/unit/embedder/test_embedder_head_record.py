@@ -29,6 +29,7 @@ def indexed(
     deleted: bool = False,
     submission: int | None = None,
     screening: Screening | None = None,
+    notes: tuple[str, ...] = (),
 ) -> DocumentRecord:
     document = a_document_chunked(
         document_id="d",
@@ -37,6 +38,7 @@ def indexed(
         submitted_at=minutes(at),
         deleted=deleted,
         screening=screening,
+        notes=notes,
     )
     return with_revision(
         before,
@@ -191,3 +193,10 @@ def test_what_is_marked_is_searchable_and_to_be_looked_at() -> None:
     marked = indexed(None, 1, at=0, screening=a_screening(held=False))
     assert (marked.state, len(marked.screened)) == (DocumentState.INDEXED, 1)
     assert marked.timeline[0].code == ""
+
+
+def test_what_was_not_read_is_noted_of_the_newest_revision_alone() -> None:
+    scanned = indexed(None, 1, at=0, notes=("page 3 holds pictures",))
+    assert scanned.timeline[-1].notes == ("page 3 holds pictures",)
+    better = indexed(scanned, 2, at=5)
+    assert [each.notes for each in better.timeline] == [(), ()]

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from gyre.ingestor.v1 import ingestor_pb2
 from gyre_common.errors import InvalidInput as Refusal
 from gyre_common.errors import Unavailable
 
@@ -179,3 +180,25 @@ async def test_any_name_is_shown_and_deleted_by_it(
 async def test_a_document_that_is_not_there_is_not_found(edge: Edge) -> None:
     reply = await edge.http.get(f"{DOCUMENTS}/missing")
     assert (reply.status_code, reply.json()["error"]["type"]) == (404, "not_found_error")
+
+
+@pytest.mark.parametrize("verdict", ["released", "confirmed"])
+async def test_a_document_in_quarantine_is_decided_of(
+    edge: Edge, system: FakeSystem, verdict: str
+) -> None:
+    body = {"verdict": verdict, "reason": "a quote"}
+    reply = await edge.http.post(f"{DOCUMENTS}/mail/held.eml/quarantine", json=body)
+    assert (reply.status_code, reply.json()["verdict"]) == (202, verdict)
+    (request,) = system.requests
+    assert (request.document_id, request.reason) == ("mail/held.eml", "a quote")
+    name = ingestor_pb2.QuarantineVerdict.Name(request.verdict)
+    assert name == f"QUARANTINE_VERDICT_{verdict.upper()}"
+
+
+async def test_a_decision_that_cannot_be_is_refused_with_its_field(edge: Edge) -> None:
+    reply = await edge.http.post(f"{DOCUMENTS}/held.eml/quarantine", json={"verdict": "maybe"})
+    assert reply.status_code == 400
+    assert reply.json()["error"]["param"] == "verdict"
+    reply = await edge.http.post(f"{DOCUMENTS}/missing/quarantine", json={"verdict": "released"})
+    assert reply.status_code == 409
+    assert "nothing was seen" in reply.json()["error"]["message"]

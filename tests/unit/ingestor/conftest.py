@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import pytest
+from gyre_common.dated_store import DatedStore
 from gyre_common.events import Event, Topic
+from gyre_common.events.event import now
 from gyre_common.events.releases import Roles
 from gyre_common.outside_content import OutsideContent
-from gyre_common.raw_zone import RawZone
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Shelf, Store
 from gyre_ingestor.content import ContentSource
+from gyre_ingestor.content_places import ContentPlaces
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.handlers import build_handlers
 from gyre_ingestor.index_rebuild import IndexRebuild
@@ -52,14 +54,25 @@ class ReaderHere(ProcessReader):
         return run_guarded(work, *args)
 
 
+class MovedClock:
+    """Now, and as far ahead as a test says."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return now() + self.ahead
+
+
 @dataclass
 class World:
     """What surrounds the ingestor under test."""
 
     bus: MemoryBus
     store: Store
-    uploads: RawZone
-    raw: RawZone
+    uploads: DatedStore
+    clock: MovedClock
+    places: ContentPlaces
     contents: ContentSource
     releases: ReleaseView
     allowed: Path
@@ -107,7 +120,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     uploads_url = f"file://{tmp_path}/store/uploads"
     outside = OutsideContent([f"file://{allowed}", uploads_url], max_bytes=MAX_BYTES * 10)
     async with MemoryBus(service="ingestor") as bus:
-        place, view = Place(), SourceView()
+        place, view, clock = Place(), SourceView(), MovedClock()
         states = SourceStates(f"file://{tmp_path}/store")
         around = Surroundings(
             roots=[allowed],
@@ -117,14 +130,15 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             max_bytes=MAX_BYTES * 10,
         )
         opener = SourceOpener({**KINDS, "place": place.kind}, around)
-        uploads = RawZone(uploads_url)
+        uploads = DatedStore(uploads_url)
         contents = ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES * 10)
         door = FrontDoor(contents, uploads, bus, NoIndex())
         world = World(
             bus=bus,
             store=Store(f"file://{tmp_path}/store"),
+            clock=clock,
+            places=ContentPlaces(f"file://{tmp_path}/store", clock),
             uploads=uploads,
-            raw=RawZone(f"file://{tmp_path}/store/raw"),
             contents=contents,
             releases=ReleaseView(),
             allowed=allowed,
@@ -142,8 +156,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES),
             parts=world.parts,
             order=MemoryOrder(),
-            originals=world.store,
-            raw_originals=world.raw,
+            places=world.places,
             outlines=Shelf(f"file://{tmp_path}/store", "outlines"),
             reader=ReaderHere(),
             releases=world.releases,

@@ -152,8 +152,8 @@ async def test_an_original_that_is_lost_is_counted_and_keeps_nothing_back(world:
     for number in range(8):
         await submit(world, f"d{number}", text=f"# Tea {number}\n\nHot.")
     lost = world.events(DOCUMENT_ACCEPTED)[3]
-    assert lost.content_digest
-    await world.store.delete(lost.content_digest)
+    assert lost.content_ref
+    await world.places.originals.delete(lost.content_ref)
     shadow(world, "e-2", generation=1)
     await world.rebuild.start()
     await world.bus.settled()

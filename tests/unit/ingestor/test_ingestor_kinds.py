@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from contextlib import suppress
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from gyre_ingestor.refused import DocumentRefused
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
+from pptx.enum.shapes import PROG_ID
 from pptx.util import Inches
 
 from tests.files import (
@@ -128,6 +130,24 @@ def test_slides_are_sections_and_hidden_ones_are_not_read() -> None:
     }
 
 
+def test_files_within_slides_are_noted_and_the_numbers_of_charts_are_none() -> None:
+    slides, file = Presentation(), io.BytesIO()
+    slide = slides.slides.add_slide(slides.slide_layouts[5])
+    slide.shapes.title.text = "Prices"
+    numbers: Any = CategoryChartData()  # type: ignore[no-untyped-call]
+    numbers.categories = ["Basic"]
+    numbers.add_series("Price", [12])
+    place = (Inches(1), Inches(2), Inches(4), Inches(2))
+    slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, *place, numbers)
+    slides.save(file)
+    assert read(file.getvalue()).notes == ()
+    slide.shapes.add_ole_object(io.BytesIO(b"PK"), PROG_ID.XLSX, *place)
+    slides.save(file)
+    assert read(file.getvalue()).notes == (
+        "a file that is embedded in it is not read: send it as a document of its own",
+    )
+
+
 def test_sheets_are_sections_and_hidden_ones_are_not_read() -> None:
     document = read(an_xlsx())
     assert document.text == (
@@ -197,6 +217,13 @@ def test_records_and_code_are_read(name: str, source: str, text: str) -> None:
         ("a.rtf", rb"{\rtf1 Hot.{\v secret} Tea.{\deleted no}}", "Hot. Tea."),
         ("a.rtf", rb"{\rtf1 It takes 10{\b\super 6} and x{\sub i}.}", "It takes 10^6 and x_i."),
         ("a.rtf", rb"{\rtf1 {\pntext 1.\tab}Hot.}", "1.\tHot."),
+        (
+            "a.rtf",
+            rb"{\rtf1 Hot{\super\chftn{\footnote\pard {\super\chftn} See \{A\} and {\b B}.}}, tea"
+            rb"{\super \chftn}{\*\footnote\ftnalt \chftn  Ann.} is.\par End.\par}",
+            "Hot[1], tea[2] is.\n\nEnd.\n\n[1] See {A} and B.\n\n[2] Ann.",
+        ),
+        ("a.rtf", rb"{\rtf1 Hot{\footnote See", "Hot[1]\n\n[1] See"),
         (
             "a.rtf",
             rb"{\rtf1 A.\par\trowd a\cell b\cell\row\trowd x\cell y\cell\row B.}",
@@ -380,3 +407,15 @@ def test_an_outline_without_positions_has_none() -> None:
     outline = Outline()
     outline.paragraph("Hot.")
     assert outline.finish().position(0, 4) == ""
+
+
+def test_what_a_mail_in_html_quotes_is_marked_as_in_plain_text() -> None:
+    mail = EmailMessage()
+    mail["Subject"] = "Tea"
+    inner = "<h2>Plan</h2><p>Hot?<br>Now?</p><blockquote>Yes.</blockquote>"
+    quote = f"<blockquote type=cite>{inner}</blockquote>"
+    mail.set_content(f"<p>It is cold.</p><p>Ann wrote:</p>{quote}<p>Bye</p>", subtype="html")
+    assert read(mail.as_bytes(), "a.eml").text == (
+        "# Tea\n\nIt is cold.\n\nAnn wrote:\n\n> Plan\n\n> Hot?\n> Now?\n\n> > Yes.\n\nBye"
+    )
+    assert read(f"<p>Ann:</p>{quote}".encode(), "a.html").text.startswith("Ann:\n\n## Plan\n\nHot?")

@@ -141,15 +141,18 @@ async def test_marked_it_is_searchable_and_off_it_is_any_document(
     world: World, choice: Any
 ) -> None:
     choice("off", "default=mark")
-    chunked = await submit(world)
-    assert chunked.chunks
+    world.release(min_tokens="0")
+    chunked = await submit(world, f"{POISONED}\n\n# Price\n\nIt costs 5 euros.")
+    assert [each.text for each in chunked.chunks] == ["It costs 5 euros."]
+    assert chunked.notes[0].startswith("1 passage is left out")
     assert chunked.screening
     assert not chunked.held
     (fact,) = world.events(DOCUMENT_QUARANTINED)
     assert not fact.held
     confirmed = await decide(world, chunked, QuarantineVerdict.CONFIRMED)
     assert (confirmed.chunks, confirmed.held) == ((), True)
-    assert (await submit(world)).held
+    released = await decide(world, chunked, QuarantineVerdict.RELEASED)
+    assert (len(released.chunks), released.notes) == (2, ())
     chunked = await submit(world, tenant="acme")
     assert chunked.chunks
     assert chunked.screening is None

@@ -1,17 +1,20 @@
 """A sheet is read as somebody sees it."""
 
 import io
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 
 import pytest
 import xlsxwriter
+import xlwt
 from gyre_common.events.documents import RejectionCode
+from gyre_ingestor.formats.cell_formats_xls import formats_of_old_sheets
 from gyre_ingestor.formats.opendocument_sheets import parse_opendocument_sheets
 from gyre_ingestor.formats.spreadsheet import parse_spreadsheet
 from gyre_ingestor.refused import DocumentRefused
 from xlsxwriter.worksheet import Worksheet
 
-from tests.files import an_ods
+from tests.files import a_zip, an_ods
 
 Format = Callable[[str], object]
 
@@ -76,3 +79,103 @@ def test_a_sheet_of_a_million_rows_is_refused_before_they_are_made(repeated: str
     with pytest.raises(DocumentRefused, match="more than 2,000,000 cells") as refused:
         parse_opendocument_sheets(an_ods(f'table:number-{repeated}-repeated="9000000"'), None)
     assert refused.value.code is RejectionCode.CORRUPT
+
+
+def test_an_old_sheet_is_read_as_it_is_displayed() -> None:
+    book = xlwt.Workbook()
+    sheet, hidden = book.add_sheet("Prices"), book.add_sheet("Notes")
+    hidden.visibility = 1
+    hidden.write(0, 0, "secret")
+    rows: list[list[object]] = [
+        ["Plan", "Share", "Cost", "Price"],
+        ["a", 0.5, 1, 1234.5],
+        ["b", 1, 2, 3],
+        ["c", 1, 2, 4],
+    ]
+    codes = ["General", "0%", "General", '#,##0.00 "€"']
+    for y, row in enumerate(rows):
+        for x, (value, code) in enumerate(zip(row, codes, strict=True)):
+            sheet.write(y, x, value, xlwt.easyxf(num_format_str=code))
+    sheet.row(2).hidden = True
+    sheet.row(3).hidden, sheet.row(3).level = True, 1
+    sheet.col(2).hidden = True
+    file = io.BytesIO()
+    book.save(file)
+    assert parse_spreadsheet(file.getvalue(), None).text == (
+        "## Prices\n\n"
+        "- Plan: a; Share: 50%; Price: 1,234.50 €\n- Plan: c; Share: 100%; Price: 4.00 €"
+    )
+    assert formats_of_old_sheets(file.getvalue()[:2_000]) == {}
+
+
+def a_record(kind: int, content: bytes = b"") -> bytes:
+    """Of a binary workbook: [MS-XLSB], section 2.1.4."""
+    head = bytes([kind]) if kind < 0x80 else bytes([kind & 0x7F | 0x80, kind >> 7])
+    size = len(content)
+    return (
+        head + (bytes([size & 0x7F | 0x80, size >> 7]) if size > 0x7F else bytes([size])) + content
+    )
+
+
+def a_text(text: str) -> bytes:
+    return struct.pack("<I", len(text)) + text.encode("utf-16-le")
+
+
+def an_xlsb(rows: Sequence[tuple[int, int, Sequence[tuple[int, float | str]]]]) -> bytes:
+    """Each row has its number, its flags, and its cells: a style, and a number or a text. The third
+    column is hidden. Style 1 is `0%`, style 2 has a code of its own.
+    """
+    sheet = [
+        a_record(129),
+        a_record(148, struct.pack("<4I", 0, 9, 0, 9)),
+        a_record(390),
+        a_record(60, struct.pack("<4IH", 2, 2, 2560, 0, 1)),
+        a_record(391),
+        a_record(145),
+    ]
+    for number, flags, cells in rows:
+        sheet.append(
+            a_record(0, struct.pack("<2IH", number, 0, 300) + bytes([0, flags, 0, 0, 0, 0]))
+        )
+        for column, (style, value) in enumerate(cells):
+            place = struct.pack("<2I", column, style)
+            is_text = isinstance(value, str)
+            content = a_text(value) if isinstance(value, str) else struct.pack("<d", value)
+            sheet.append(a_record(6 if is_text else 5, place + content))
+    styles = [
+        a_record(615, struct.pack("<I", 1)),
+        a_record(44, struct.pack("<H", 164) + a_text('#,##0.00 "€"')),
+        a_record(616),
+        a_record(617, struct.pack("<I", 3)),
+        *(a_record(47, struct.pack("<2H", 0, code) + bytes(12)) for code in (0, 9, 164)),
+        a_record(618),
+    ]
+    book = a_record(156, struct.pack("<2I", 0, 1) + a_text("rId1") + a_text("Prices"))
+    relations = "http://schemas.openxmlformats.org/package/2006/relationships"
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
+    related = f'<Relationship Id="rId1" Type="{kind}" Target="worksheets/sheet1.bin"/>'
+    return a_zip(
+        {
+            "xl/workbook.bin": a_record(131) + a_record(143) + book + a_record(144) + a_record(132),
+            "xl/_rels/workbook.bin.rels": (
+                f'<Relationships xmlns="{relations}">{related}</Relationships>'.encode()
+            ),
+            "xl/styles.bin": b"".join(styles),
+            "xl/worksheets/sheet1.bin": b"".join([*sheet, a_record(146), a_record(130)]),
+        }
+    )
+
+
+def test_a_binary_sheet_is_read_as_it_is_displayed() -> None:
+    data = an_xlsb(
+        [
+            (0, 0, [(0, "Plan"), (0, "Share"), (0, "Cost"), (0, "Price")]),
+            (1, 0, [(0, "a"), (1, 0.5), (0, 1.0), (2, 1234.5)]),
+            (2, 0x10, [(0, "b"), (1, 1.0), (0, 2.0), (2, 3.0)]),
+            (3, 0x11, [(0, "c"), (1, 1.0), (0, 2.0), (2, 4.0)]),
+        ]
+    )
+    assert parse_spreadsheet(data, None).text == (
+        "## Prices\n\n"
+        "- Plan: a; Share: 50%; Price: 1,234.50 €\n- Plan: c; Share: 100%; Price: 4.00 €"
+    )

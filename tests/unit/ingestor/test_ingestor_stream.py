@@ -21,6 +21,10 @@ from gyre_common.events.documents import (
 from gyre_common.personal_data import Redaction
 from gyre_common.redaction import events as redaction_events
 from gyre_common.redaction.choices import Choices
+from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.formats.format import Format
+from gyre_ingestor.formats.outline import Outline
+from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 from tests.builders import a_document_accepted, a_document_submitted
 
@@ -97,7 +101,7 @@ async def test_personal_data_is_in_the_stored_original_alone(world: World, maski
     assert "@example.com" not in repr([event for _, event in world.bus.published])
     assert accepted.content_ref
     assert accepted.content_digest
-    original = await world.raw.get(accepted.content_ref, accepted.content_digest)
+    original = await world.places.get(accepted.content_ref, accepted.content_digest)
     assert original.decode() == text
 
 
@@ -107,7 +111,7 @@ async def test_an_original_whose_days_are_over_is_cut_again_from_what_was_left_o
     text = "# Mail of ann@example.com\n\nAsk ann@example.com.\n\n- Or bo@example.com\n"
     await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(text=text))
     [accepted], [before] = world.events(DOCUMENT_ACCEPTED), world.events(DOCUMENT_CHUNKED)
-    assert await world.raw.expire(days=0) == 1
+    assert await world.places.raw.expire(days=0) == 1
     await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
     again = world.events(DOCUMENT_CHUNKED)[-1]
     assert (again.title, again.chunks) == (before.title, before.chunks)
@@ -117,8 +121,8 @@ async def test_an_original_whose_days_are_over_is_cut_again_from_what_was_left_o
 async def test_an_original_that_is_gone_before_it_was_read_asks_to_be_submitted_again(
     world: World, masking: None
 ) -> None:
-    original = await world.raw.put(b"Ask ann@example.com.")
-    assert await world.raw.expire(days=0) == 1
+    original = await world.places.raw.put(b"Ask ann@example.com.")
+    assert await world.places.raw.expire(days=0) == 1
     accepted = a_document_accepted(content_ref=original.uri, content_digest=original.digest)
     await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
     [rejected] = world.events(DOCUMENT_REJECTED)
@@ -348,3 +352,21 @@ async def test_documents_wait_for_a_release_that_can_be_used(world: World) -> No
     await asyncio.gather(delivering, repair())
     assert len(world.events(DOCUMENT_CHUNKED)) == 1
     assert world.bus.parked == []
+
+
+async def test_what_was_not_read_travels_with_the_passages_and_is_redacted(
+    world: World, monkeypatch: pytest.MonkeyPatch, masking: None
+) -> None:
+    def parse(data: bytes, charset: str | None) -> ParsedDocument:
+        outline = Outline()
+        outline.paragraph("Hot.")
+        outline.note("the picture of ann@example.com is not read")
+        return outline.finish()
+
+    monkeypatch.setitem(FORMATS, "text/plain", Format(parse, (".txt",)))
+    await world.bus.deliver(DOCUMENT_SUBMITTED, a_document_submitted(media_type="text/plain"))
+    [accepted], [chunked] = world.events(DOCUMENT_ACCEPTED), world.events(DOCUMENT_CHUNKED)
+    assert chunked.notes == ("the picture of [EMAIL_ADDRESS] is not read",)
+    await world.places.raw.expire(days=0)
+    await world.bus.deliver(DOCUMENT_ACCEPTED, accepted)
+    assert world.events(DOCUMENT_CHUNKED)[-1].notes == chunked.notes

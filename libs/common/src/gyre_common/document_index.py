@@ -30,7 +30,7 @@ class DocumentHappening(EventPart):
     """What a submission of a document came to, at `happened_at`, and when it got how far.
 
     A stage that it did not reach has no time, nor has one before times of stages were kept.
-    `source` is the name of the source that brought it, if one did.
+    `source` is the name of the source that brought it, if one did; `notes` say what was not read.
     """
 
     state: DocumentState
@@ -45,6 +45,7 @@ class DocumentHappening(EventPart):
     code: str = ""
     detail: str = ""
     screening: Screening | None = None
+    notes: tuple[str, ...] = ()
 
 
 class DocumentRecord(EventPart):

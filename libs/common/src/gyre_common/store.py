@@ -70,14 +70,15 @@ class Store:
         return ContentRef(uri=self.uri(digest), digest=digest, size_bytes=size)
 
     async def get(self, uri: str, digest: str) -> bytes:
-        """Read content back.
+        """Read content back, also that of a `DatedStore` in a folder of this store.
 
         Raises:
             InvalidInput: `uri` lies outside this store.
             NotFound: nothing is there.
             DamagedContentError: the bytes are not those that the digest names.
         """
-        if uri != self.uri(digest):
+        own = self.uri(digest)
+        if uri != own and not self._is_dated(uri, own):
             raise InvalidInput("uri", "is not this store's", f"only read what lies in {self._url}")
         data = await _in_thread("read from", self._url, _get, uri)
         if digest_of(data) != digest:
@@ -97,6 +98,12 @@ class Store:
         if algorithm != "sha256" or not _HEX_DIGEST.fullmatch(name):
             raise InvalidInput("digest", "is malformed", "write sha256: and 64 hex digits")
         return f"{self._url}/{algorithm}/{name[:2]}/{name}"
+
+    def _is_dated(self, uri: str, own: str) -> bool:
+        """Whether it names the same content, in a folder of a day."""
+        place = own.removeprefix(self._url)
+        folder = uri.removeprefix(self._url).removesuffix(place)
+        return uri == f"{self._url}{folder}{place}" and bool(_DATED_FOLDER.fullmatch(folder))
 
     async def _write(self, work: Callable[..., T], *arguments: Any) -> T:
         return await _in_thread("write to", self._url, work, *arguments)
@@ -129,8 +136,12 @@ class Shelf:
 
     async def names(self, folder: str = "") -> list[str]:
         """Every name in that folder and below, in order."""
+        return list(await self.sizes(folder))
+
+    async def sizes(self, folder: str = "") -> dict[str, int]:
+        """As `names`, with how many bytes each has."""
         below = self._uri(folder) if folder else self._url
-        return await _in_thread("read from", self._url, _names, below, self._url)
+        return await _in_thread("read from", self._url, _sizes, below, self._url)
 
     async def delete(self, name: str) -> None:
         """Remove a name; one that is not there is fine."""
@@ -144,6 +155,7 @@ class Shelf:
         return f"{self._url}/{name}"
 
 
+_DATED_FOLDER = re.compile(r"/[a-z]+/\d{4}-\d{2}-\d{2}", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _TEMPORARY = ".put-"
@@ -171,15 +183,17 @@ def _get(uri: str) -> bytes:
     return content
 
 
-def _names(below: str, root: str) -> list[str]:
+def _sizes(below: str, root: str) -> dict[str, int]:
     filesystem, path = _open_filesystem(below)
     try:
-        paths: list[str] = filesystem.find(path)
+        files: dict[str, Any] = filesystem.find(path, detail=True)
     except FileNotFoundError:
-        return []
+        return {}
     prefix = fsspec.core.url_to_fs(root)[1]
-    names = (path.removeprefix(prefix).lstrip("/") for path in paths)
-    return sorted(name for name in names if not Path(name).name.startswith(_TEMPORARY))
+    sizes = {path.removeprefix(prefix).lstrip("/"): files[path]["size"] or 0 for path in files}
+    return {
+        name: sizes[name] for name in sorted(sizes) if not Path(name).name.startswith(_TEMPORARY)
+    }
 
 
 def _put_content(uri: str, data: bytes) -> None:

@@ -46,6 +46,7 @@ def with_revision(
         chunked_at=document.chunked_at,
         happened_at=searchable_at,
         screening=document.screening,
+        notes=document.notes,
         **_why_held(document),
     )
     timeline = _timeline_with(before, happening)
@@ -164,12 +165,12 @@ def _timeline_with(
     """The timeline with the happening in its place; telling it again changes nothing.
 
     A submission that its sender repeated may have several revisions; it happened once. What was
-    seen in a revision goes with it: others may read the next one.
+    seen in a revision, or not read of it, goes with it: others may read the next one.
     """
     same = (happening.submission_id, happening.state)
     known = before.timeline if before else ()
     others = [
-        _without_sentences(each) if each.revision != happening.revision else each
+        _without_content(each) if each.revision != happening.revision else each
         for each in known
         if (each.submission_id, each.state) != same
     ]
@@ -177,7 +178,8 @@ def _timeline_with(
     return tuple(ordered[-TIMELINE_LENGTH:])
 
 
-def _without_sentences(happening: DocumentHappening) -> DocumentHappening:
+def _without_content(happening: DocumentHappening) -> DocumentHappening:
+    happening = happening.model_copy(update={"notes": ()})
     screening = happening.screening
     if screening is None:
         return happening

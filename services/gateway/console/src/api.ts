@@ -21,6 +21,7 @@ import type {
   LetterVerb,
   Page,
   Promotion,
+  QuarantineVerdict,
   Release,
   Rollback,
   Run,
@@ -66,6 +67,8 @@ export const api = {
   document: (id: string) => json<DocumentStatus>("GET", `/v1/documents/${encodeURIComponent(id)}`),
   deleteDocument: (id: string) =>
     json<Submission>("DELETE", `/v1/documents/${encodeURIComponent(id)}`),
+  decideQuarantine: (id: string, verdict: QuarantineVerdict, reason: string) =>
+    json<object>("POST", `/v1/documents/${encodeURIComponent(id)}/quarantine`, { verdict, reason }),
 
   /** Raises ApiError; an AbortError once `signal` says so. */
   upload,

@@ -208,7 +208,35 @@ export interface DocumentEvent {
   stage: string;
   code: string;
   detail: string;
+  /** What of the newest revision was not read, for people. */
+  notes: string[];
+  /** What was seen in the newest revision that somebody should look at. */
+  screening?: Screening;
 }
+
+export interface Screening {
+  findings: Finding[];
+  /** It is not searchable; otherwise it is, and is marked. */
+  held: boolean;
+  verdict:
+    | "QUARANTINE_VERDICT_UNSPECIFIED"
+    | "QUARANTINE_VERDICT_RELEASED"
+    | "QUARANTINE_VERDICT_CONFIRMED";
+  actor: string;
+  reason: string;
+}
+
+export interface Finding {
+  kind: string;
+  /** What was seen, in words. */
+  rule: string;
+  sentence: string;
+  /** Where it stands: page 4, line 12, title. */
+  position: string;
+}
+
+/** What somebody decides of a document in which something was seen. */
+export type QuarantineVerdict = "released" | "confirmed";
 
 export interface DocumentStatus {
   document_id: string;

@@ -324,6 +324,30 @@ export const texts = {
     encoder: "Encoder version",
     index: "Index",
     metadata: "Metadata",
+    unread: "Not all of it was read",
+    quarantine: {
+      title: "What somebody should look at",
+      release: "Let it be searched",
+      confirm: "Keep it out",
+      reason: "Why, in a line",
+      asks: { released: "Let this document be searched?", confirmed: "Keep this document out?" },
+      hints: {
+        released: (name: string) =>
+          `Answers may rest on “${name}” within seconds. That holds for this content of it, also when it comes again.`,
+        confirmed: (name: string) =>
+          `No answer rests on “${name}” from then on. That holds for this content of it, also when it comes again.`,
+      },
+      done: {
+        released: (name: string) => `“${name}” is searchable in a moment.`,
+        confirmed: (name: string) => `“${name}” is out of search in a moment.`,
+      },
+      standing: { held: "No answer rests on it.", searchable: "It is searchable." },
+      decided: {
+        QUARANTINE_VERDICT_RELEASED: "It was let in",
+        QUARANTINE_VERDICT_CONFIRMED: "It was kept out",
+      } as Record<string, string>,
+      by: (actor: string) => ` by ${actor}`,
+    },
     timeline: "What happened",
     after: (time: string) => `after ${time}`,
     stages: {

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import uvicorn
 from fastapi import FastAPI
 from gyre_client import AsyncClient
+from gyre_common.dated_store import DatedStore
 from gyre_common.errors import GyreError
-from gyre_common.raw_zone import RawZone
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
@@ -41,7 +41,7 @@ def create_http(settings: GatewaySettings, gyre: AsyncClient) -> FastAPI:
     )
     app.state.settings = settings
     app.state.gyre = gyre
-    uploads = RawZone(settings.uploads_url)
+    uploads = DatedStore(settings.uploads_url)
     app.state.uploads = Uploads(uploads, max_bytes=settings.max_document_bytes)
     sessions = SessionCookies(settings.session_secret.get_secret_value())
     app.state.identities = Identities(settings, sessions)

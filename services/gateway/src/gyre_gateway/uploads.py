@@ -7,8 +7,8 @@ from http import HTTPStatus
 
 from fastapi import Request
 from gyre_client import InvalidInput, Unavailable
+from gyre_common.dated_store import DatedStore
 from gyre_common.errors import Retryable
-from gyre_common.raw_zone import RawZone
 
 from gyre_gateway.errors import Refused
 from gyre_gateway.multipart import BodyPart, parts
@@ -39,7 +39,7 @@ class UploadForm:
 class Uploads:
     """Receives forms, each file of `max_bytes` at most."""
 
-    def __init__(self, store: RawZone, *, max_bytes: int) -> None:
+    def __init__(self, store: DatedStore, *, max_bytes: int) -> None:
         self._store = store
         self._max_bytes = max_bytes
 

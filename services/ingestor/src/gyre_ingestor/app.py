@@ -7,16 +7,17 @@ from urllib.parse import unquote, urlsplit
 
 from gyre_common.app import App, Enter, run
 from gyre_common.bus import Bus, followed
+from gyre_common.dated_store import DatedStore, expire_hourly
 from gyre_common.elasticsearch import open_elasticsearch
 from gyre_common.events.documents import QUARANTINE_DECIDED
 from gyre_common.events.releases import Roles
 from gyre_common.events.sources import SOURCE_CHANGED
 from gyre_common.outside_content import OutsideContent
-from gyre_common.raw_zone import RawZone, expire_hourly
 from gyre_common.releases.following import open_releases
-from gyre_common.store import Shelf, Store
+from gyre_common.store import Shelf
 
 from gyre_ingestor.content import ContentSource
+from gyre_ingestor.content_places import CLAIMS, ContentPlaces, ContentSweep
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.elasticsearch_order import ElasticsearchOrder
 from gyre_ingestor.front_door import FrontDoor
@@ -60,16 +61,15 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         )
     )
     contents = ContentSource(outside, reader, max_bytes=settings.max_document_bytes)
-    raw_originals = RawZone(f"{settings.store_url}/raw")
-    uploads = RawZone(settings.uploads_url)
+    places = ContentPlaces(settings.store_url)
+    uploads = DatedStore(settings.uploads_url)
     parts = Parts(reader, uploads, Shelf(settings.store_url, FOLDER), bus)
     log, quarantine = KafkaDocumentLog(settings.kafka_servers), QuarantineBook(bus)
     ingestor = Ingestor(
         contents=contents,
         parts=parts,
         order=ElasticsearchOrder(elasticsearch),
-        originals=Store(settings.store_url),
-        raw_originals=raw_originals,
+        places=places,
         outlines=Shelf(settings.store_url, "outlines"),
         reader=reader,
         releases=releases,
@@ -96,7 +96,8 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         tasks=[
             SourceClock(view, states, bus).run,
             FolderWatch(view, opener, bus).run,
-            partial(expire_hourly, (raw_originals, uploads), settings.raw_days),
+            partial(expire_hourly, (places.raw, uploads), settings.raw_days),
+            ContentSweep(places, Shelf(settings.store_url, CLAIMS), log).run,
         ],
     )
 

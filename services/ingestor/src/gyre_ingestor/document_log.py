@@ -1,6 +1,6 @@
 """The topics of documents, read without a group: what was accepted, cut and indexed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from gyre_common.events.documents import DocumentAccepted
@@ -40,6 +40,14 @@ class DocumentLog(Protocol):
 
     async def indexed(self) -> Offsets:
         """The offset up to which the embedder has worked on them."""
+
+    async def named_originals(self) -> Set[str] | None:
+        """Where the originals lie that accepted documents name: the newest record of each, and all
+        records that the ingestor has yet to work on. None where the topic never had a record.
+        """
+
+    async def named_passages(self) -> Set[str] | None:
+        """The same of lists of passages, chunked documents and the embedder."""
 
     async def progress(self) -> Sequence[IndexRebuildProgressed]:
         """The latest of each partition, of every rebuild."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from gyre_common.context import RequestContext
+from gyre_common.dated_store import DatedStore
 from gyre_common.document_index import DocumentRecord, DocumentState
 from gyre_common.errors import InvalidInput, NotFound
 from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
@@ -15,7 +16,6 @@ from gyre_common.events.publisher import Publisher
 from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.languages import primary_language
 from gyre_common.lines import check_line
-from gyre_common.raw_zone import RawZone
 from pydantic import ValidationError
 
 from gyre_ingestor.content import CONTENT_FIELDS, ContentSource
@@ -35,7 +35,7 @@ class FrontDoor:
     def __init__(
         self,
         contents: ContentSource,
-        uploads: RawZone,
+        uploads: DatedStore,
         publisher: Publisher,
         documents: ElasticsearchDocuments,
     ) -> None:

@@ -1,27 +1,46 @@
 """Reads the topics of documents from Kafka, without a group."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
-from gyre_common.bus.compacted import CompactedReader, partitions_of
+from gyre_common.bus.compacted import CompactedReader, partitions_of, records_up_to_now
 from gyre_common.bus.decoding import decoder
 from gyre_common.bus.topics import committed_offsets, opened
 from gyre_common.errors import Poison
 from gyre_common.events.documents import DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED
 from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
+from gyre_common.events.topic import Topic
+from pydantic import BaseModel, Field, ValidationError
 
 from gyre_ingestor.document_log import AcceptedDocument, Offsets
 
+_READING_GROUP = f"ingestor.{DOCUMENT_ACCEPTED.name}"
+_LIVE_GROUP = f"embedder.{DOCUMENT_CHUNKED.name}"
 _SHADOW_GROUP = f"embedder-shadow.{DOCUMENT_CHUNKED.name}"
 """The group that brings chunked documents into the shadow's index, behind the live one."""
 
 _SECONDS = 10.0
 _POLL_MS = 500
 _MOST_RECORDS = 32
+
+
+class _Named(BaseModel):
+    """Of a record what it names: the rest, all passages among it, is not made into objects."""
+
+    uri: str | None = None
+
+
+class _NamedOriginal(_Named):
+    uri: str | None = Field(default=None, alias="content_ref")
+
+
+class _NamedPassages(_Named):
+    uri: str | None = Field(default=None, alias="chunks_ref")
 
 
 @dataclass
@@ -101,6 +120,41 @@ class KafkaDocumentLog:
     async def indexed(self) -> Offsets:
         """See `DocumentLog`."""
         return await committed_offsets(self._servers, _SHADOW_GROUP)
+
+    async def named_originals(self) -> Set[str] | None:
+        """See `DocumentLog`."""
+        done = await committed_offsets(self._servers, _READING_GROUP)
+        return await self._named(DOCUMENT_ACCEPTED, _NamedOriginal, done)
+
+    async def named_passages(self) -> Set[str] | None:
+        """See `DocumentLog`."""
+        live = await committed_offsets(self._servers, _LIVE_GROUP)
+        shadow = await committed_offsets(self._servers, _SHADOW_GROUP)
+        done = {place: min(live[place], shadow.get(place, 0)) for place in live}
+        return await self._named(DOCUMENT_CHUNKED, _NamedPassages, done)
+
+    async def _named(
+        self, topic: Topic[Any], names: type[_Named], done: Offsets
+    ) -> Set[str] | None:
+        """What its records name from those offsets on, and of each key the last one before."""
+        named: set[str] = set()
+        places = partitions_of(topic)
+        async with self._consumer() as consumer:
+            if not any((await consumer.end_offsets(places)).values()):
+                return None
+            for place in places:
+                newest: dict[bytes, str | None] = {}
+                consumer.assign([place])
+                async for raw in records_up_to_now(consumer, [place]):
+                    try:
+                        uri = names.model_validate_json(raw.value).uri if raw.value else None
+                    except ValidationError:  # no record of ours: the one before it holds
+                        continue
+                    if uri and raw.offset >= done.get(place.partition, 0):
+                        named.add(uri)
+                    newest[raw.key or b""] = uri
+                named.update(filter(None, newest.values()))
+        return named
 
     async def progress(self) -> Sequence[IndexRebuildProgressed]:
         """See `DocumentLog`."""

@@ -6,12 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
 
+from gyre_common.dated_store import DatedStore
 from gyre_common.document_index import record_key
 from gyre_common.errors import NotFound
 from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
 from gyre_common.events.event import derived_id
 from gyre_common.events.publisher import Publisher
-from gyre_common.raw_zone import RawZone
 from gyre_common.store import Shelf
 from pydantic import BaseModel
 
@@ -65,7 +65,7 @@ class Parts:
     """
 
     def __init__(
-        self, reader: ProcessReader, uploads: RawZone, lists: Shelf, publisher: Publisher
+        self, reader: ProcessReader, uploads: DatedStore, lists: Shelf, publisher: Publisher
     ) -> None:
         self._reader = reader
         self._uploads = uploads

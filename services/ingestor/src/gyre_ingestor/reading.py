@@ -9,9 +9,16 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar, TypeVarTuple
+from uuid import UUID
 
 from gyre_common.errors import Retryable
-from gyre_common.events.documents import Chunk, DocumentAccepted, Finding, RejectionCode
+from gyre_common.events.documents import (
+    Chunk,
+    DocumentAccepted,
+    Finding,
+    FindingKind,
+    RejectionCode,
+)
 from gyre_common.personal_data import Redaction
 from gyre_common.redaction.choices import choices
 from pebble import ProcessExpired, ProcessPool
@@ -25,7 +32,7 @@ from gyre_ingestor.media_types import MediaType, media_type_of, parse_media_type
 from gyre_ingestor.redacting import redacted_document
 from gyre_ingestor.refused import DocumentRefused, unreadable
 from gyre_ingestor.screening.choices import Quarantine, quarantine_choices
-from gyre_ingestor.screening.screen import screen
+from gyre_ingestor.screening.screen import instructing_passages, screen
 from gyre_ingestor.tokens import encoder_tokenizer
 from gyre_ingestor.unpacking import UnpackedFile, unpack
 
@@ -45,7 +52,8 @@ class ReadResult(NamedTuple):
     """A document as it was read. `title` and `language` are the producer's, else the document's
     own. `outline` is what is left to read again where the original goes, as JSON; empty where it
     stays. `findings` are what somebody should look at, where its tenant has not chosen to index it
-    all.
+    all, `instructing` the passages with such words, where the others are to be searched all the
+    same. `notes` say what of it was not read.
     """
 
     title: str
@@ -53,6 +61,8 @@ class ReadResult(NamedTuple):
     chunks: tuple[Chunk, ...]
     findings: tuple[Finding, ...] = ()
     outline: bytes = b""
+    notes: tuple[str, ...] = ()
+    instructing: frozenset[UUID] = frozenset()
 
 
 class ProcessReader:
@@ -209,8 +219,21 @@ def _cut(document: DocumentAccepted, parsed: ParsedDocument, recipe: ChunkRecipe
     stays = choices().of(document.tenant) is Redaction.KEEP
     language = document.language or language_of(parsed)
     findings = _findings(document.tenant, parsed, title)
+    instructing = _instructing(document.tenant, parsed, title, chunks) if findings else frozenset()
     outline = b"" if stays else _OUTLINES.dump_json(parsed)
-    return ReadResult(title, language, chunks, findings, outline)
+    return ReadResult(title, language, chunks, findings, outline, parsed.notes, instructing)
+
+
+def _instructing(
+    tenant: str, parsed: ParsedDocument, title: str, chunks: Sequence[Chunk]
+) -> frozenset[UUID]:
+    choices = quarantine_choices()
+    if (
+        choices.of(tenant) is not Quarantine.MARK
+        or FindingKind.INSTRUCTIONS not in choices.quarantine_kinds
+    ):
+        return frozenset()
+    return instructing_passages(parsed, title, chunks)
 
 
 def _findings(tenant: str, parsed: ParsedDocument, title: str) -> tuple[Finding, ...]:

@@ -30,6 +30,7 @@ def redacted_document(document: ParsedDocument, tenant: str) -> ParsedDocument:
         positions=tuple(
             (redaction.start(at), _position(each, tenant)) for at, each in document.positions
         ),
+        notes=tuple(redact(note, tenant) for note in document.notes),
     )
 
 

@@ -28,17 +28,15 @@ from gyre_common.events.event import now
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.events.topic import LARGEST_EVENT
-from gyre_common.personal_data import Redaction
-from gyre_common.raw_zone import RawZone
 from gyre_common.redaction import redacted
-from gyre_common.redaction.choices import choices
 from gyre_common.releases import ReleaseView
-from gyre_common.store import Shelf, Store
+from gyre_common.store import Shelf
 from gyre_common.telemetry import METRICS
 from pydantic import TypeAdapter
 
 from gyre_ingestor.chunking import ChunkRecipe
 from gyre_ingestor.content import ContentSource, declared_language
+from gyre_ingestor.content_places import ContentPlaces
 from gyre_ingestor.document_log import DocumentLog
 from gyre_ingestor.parts import Parts
 from gyre_ingestor.quarantine import QuarantineBook
@@ -61,8 +59,7 @@ class Ingestor:
         contents: ContentSource,
         parts: Parts,
         order: SubmissionOrder,
-        originals: Store,
-        raw_originals: RawZone,
+        places: ContentPlaces,
         outlines: Shelf,
         reader: ProcessReader,
         releases: ReleaseView,
@@ -74,8 +71,7 @@ class Ingestor:
         self._contents = contents
         self._parts = parts
         self._order = order
-        self._originals = originals
-        self._raw_originals = raw_originals
+        self._places = places
         self._outlines = outlines
         self._reader = reader
         self._releases = releases
@@ -148,8 +144,7 @@ class Ingestor:
         except DocumentRefused as problem:
             await self._reject(document, problem, RejectionStage.ACCEPT)
             return True
-        is_raw = choices().of(document.tenant) is not Redaction.KEEP
-        original = await (self._raw_originals if is_raw else self._originals).put(content)
+        original = await self._places.put_original(content, document.tenant)
         about = {
             "title": submission.title or "",
             "media_type": str(media_type),
@@ -204,6 +199,7 @@ class Ingestor:
             "title": read.title,
             "language": read.language,
             "chunks": read.chunks,
+            "notes": read.notes,
             "chunked_at": now(),
         }
         event = event.model_copy(update={**cut, "screening": screening})
@@ -211,12 +207,16 @@ class Ingestor:
             # What is seen in one that is read again holds for the live index too.
             event = event.model_copy(update={"rebuild": None})
         if event.held:
-            event = event.model_copy(update={"chunks": ()})
+            event = event.model_copy(update={"chunks": (), "notes": ()})
+        elif screening is not None and screening.verdict is None:
+            event = _without_instructing(event, read)
         if screening is not None and screening.verdict is None:
             await self._quarantine.tell(event)
         chunks = event.chunks
         if len(await asyncio.to_thread(event.to_json)) > LARGEST_EVENT:
-            ref = await self._originals.put(await asyncio.to_thread(_CHUNKS.dump_json, chunks))
+            ref = await self._places.passages.put(
+                await asyncio.to_thread(_CHUNKS.dump_json, chunks)
+            )
             by_reference = {"chunks": (), "chunks_ref": ref.uri, "chunks_digest": ref.digest}
             event = event.model_copy(update=by_reference)
         await self._publisher.publish(DOCUMENT_CHUNKED, event)
@@ -282,10 +282,9 @@ class Ingestor:
         """The original, or what an earlier reading left of one that is gone."""
         kind = uuid5(NAMESPACE_URL, f"{accepted.media_type} {digest}")
         name = f"{accepted.tenant}/{kind.hex}.json"
-        is_raw = self._raw_originals.holds(uri)
-        originals = self._raw_originals if is_raw else self._originals
+        is_raw = self._places.raw.holds(uri)
         try:
-            content = await originals.get(uri, digest)
+            content = await self._places.get(uri, digest)
         except NotFound:
             if not is_raw:
                 raise
@@ -303,6 +302,20 @@ class Ingestor:
             fix = "submit the document again"
             code = RejectionCode.CONTENT_NOT_FOUND
             raise DocumentRefused(code, "content", problem, fix) from error
+
+
+def _without_instructing(event: DocumentChunked, read: ReadResult) -> DocumentChunked:
+    """Marked and searchable, but for the passages that no prompt should hold."""
+    if not read.instructing:
+        return event
+    chunks = tuple(each for each in event.chunks if each.chunk_id not in read.instructing)
+    count = len(event.chunks) - len(chunks)
+    are = "passage is" if count == 1 else "passages are"
+    note = (
+        f"{count} {are} left out, as what stands there speaks to the model: "
+        "`gyre documents quarantine release` lets the whole document in"
+    )
+    return event.model_copy(update={"chunks": chunks, "notes": (*event.notes, note)})
 
 
 def _count(result: str) -> None:

@@ -114,6 +114,7 @@ def _card(document: ingestor_pb2.DocumentStatus, parts: list[str]) -> Renderable
     lines: list[RenderableType] = [document.document_id]
     lines += [f"  {name}: {value}" for name, value in facts.items() if value]
     lines += [f"  duplicate: {_duplicate(each)}" for each in document.duplicates]
+    lines += [Text(f"  not read: {note}", style="yellow") for note in notes_on(document)]
     if parts:
         more = f" and {len(parts) - _MOST_PARTS} more" if len(parts) > _MOST_PARTS else ""
         lines.append(f"  holds: {', '.join(parts[:_MOST_PARTS])}{more}")
@@ -121,6 +122,12 @@ def _card(document: ingestor_pb2.DocumentStatus, parts: list[str]) -> Renderable
     for event in document.timeline:
         rows.add_row(*_happening(event))
     return Group(*lines, rows)
+
+
+def notes_on(document: ingestor_pb2.DocumentStatus) -> list[str]:
+    """What of its newest revision was not read."""
+    own = (each for each in document.timeline if each.revision == document.revision)
+    return [note for each in own for note in each.notes]
 
 
 def _happening(event: ingestor_pb2.DocumentEvent) -> list[Any]:

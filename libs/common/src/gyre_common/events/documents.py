@@ -167,6 +167,8 @@ class DocumentChunked(DocumentHeader):
 
     With `rebuild` the document did not change: it was read again for that version of the document
     encoder, the shadow since that generation of the release; the live index has it already.
+
+    `notes` say for people what of the original was not read, and what they can do.
     """
 
     revision: int = Field(ge=0)
@@ -179,6 +181,7 @@ class DocumentChunked(DocumentHeader):
     chunked_at: Timestamp | None = None
     rebuild: ForShadow | None = None
     screening: Screening | None = None
+    notes: tuple[Text, ...] = ()
 
     @property
     def held(self) -> bool:

@@ -121,6 +121,10 @@ class Metrics:
             "Places in documents that somebody should look at.",
             ["kind"],
         )
+        self.content_deleted = counter(
+            "gyre_content_deleted_total", "Files of the store that no document named any more."
+        )
+        self.content_deleted_bytes = counter("gyre_content_deleted_bytes_total", "Their bytes.")
         self.document_freshness_seconds = histogram(
             "gyre_document_freshness_seconds",
             "Submitted to searchable.",

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from gyre.ingestor.v1 import ingestor_pb2
 from gyre_client import AsyncClient, GyreError
 from gyre_client.documents import DocumentFilters
+from pydantic import BaseModel, ConfigDict
 
 from gyre_gateway.document_request import DocumentBody, Draft, NotTaken, read_documents, take
 from gyre_gateway.errors import error_body, error_reply, renamed
@@ -157,7 +158,8 @@ async def show(document_id: str, gyre: Gyre) -> Json:
 
     A submission was accepted (`accepted_at`: checked and stored) and cut into passages
     (`chunked_at`) before it was searchable, deleted or turned away (`happened_at`); of one that was
-    turned away `stage`, `code` and `detail` say where, why, and what to do.
+    turned away `stage`, `code` and `detail` say where, why, and what to do. `notes` say what of the
+    newest revision was not read, `screening` what was seen in it, and what was decided of that.
     """
     return as_json(await gyre.documents.get(document_id))
 
@@ -173,6 +175,37 @@ async def delete(document_id: str, gyre: Gyre, idempotency_key: IdempotencyKey =
     with renamed({"document.document_id": "document_id"}):
         submission_id = await gyre.documents.delete(document_id, idempotency_key=idempotency_key)
     return {"document_id": document_id, "submission_id": submission_id, "deleted": True}
+
+
+class QuarantineDecision(BaseModel):
+    """`released`: it is searchable, as any other; `confirmed`: it stays out, or goes out again."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"verdict": "released", "reason": "a quote"}]},
+    )
+
+    verdict: Literal["released", "confirmed"]
+    reason: str = ""
+
+
+@router.post(
+    "/v1/documents/{document_id:path}/quarantine",
+    summary="Decide of a document in quarantine",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=replying({"document_id": _DOCUMENT_ID, "verdict": "released"}, HTTPStatus.ACCEPTED),
+)
+async def decide(document_id: str, body: QuarantineDecision, gyre: Gyre) -> Json:
+    """Of a document in which something was seen (`screening` in its `timeline`), held or marked.
+
+    The last decision holds for this content of it, also when it comes again; it takes effect a
+    moment later. `reason`: why, in a line, which stands in its history.
+    """
+    if body.verdict == "released":
+        await gyre.documents.release(document_id, reason=body.reason)
+    else:
+        await gyre.documents.confirm_quarantine(document_id, reason=body.reason)
+    return {"document_id": document_id, "verdict": body.verdict}
 
 
 async def _submit(

@@ -14,7 +14,7 @@ _MAIN = "{*}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 _ON = ("1", "true")
-_WIDEST = 16_384
+WIDEST = 16_384
 _BUILT_IN = {
     1: "0",
     2: "0.00",
@@ -41,7 +41,10 @@ _BUILT_IN = {
     47: "mm:ss.0",
     48: "##0.0E+0",
 }
-"""ECMA-376, part 1, section 18.8.30; 14 and 22 are dates in the order of the reader's machine."""
+"""ECMA-376, part 1, section 18.8.30."""
+
+_BY_MACHINE = (0, 14, 22)
+"""General, and dates in the order of the reader's machine."""
 
 
 @dataclass
@@ -79,7 +82,15 @@ def _codes(package: ZipFile) -> list[str]:
         for each in styles.iterfind(f"{_MAIN}numFmts/{_MAIN}numFmt")
     }
     numbers = (each.get("numFmtId", "0") for each in styles.iterfind(f"{_MAIN}cellXfs/{_MAIN}xf"))
-    return [own.get(each) or _BUILT_IN.get(int(each), "") for each in numbers]
+    return [code_of(int(each), own.get(each, "")) for each in numbers]
+
+
+def code_of(number: int, own: str) -> str:
+    """The code of the format of that number, `own` where the workbook says what it is; empty for
+    General and where the reader's machine decides.
+    """
+    code = "" if number in _BY_MACHINE else own or _BUILT_IN.get(number, "")
+    return "" if code == "General" else code
 
 
 def _formats(package: ZipFile, part: str, codes: list[str]) -> SheetFormats:
@@ -94,7 +105,7 @@ def _formats(package: ZipFile, part: str, codes: list[str]) -> SheetFormats:
                 element.clear(keep_tail=False)
             elif name == "col":
                 if _is_hidden(element):
-                    last = min(int(element.get("max", "0")), _WIDEST)
+                    last = min(int(element.get("max", "0")), WIDEST)
                     formats.hidden_columns |= set(range(int(element.get("min", "1")) - 1, last))
             elif name == "row":
                 row, column = int(element.get("r") or row + 2) - 1, -1

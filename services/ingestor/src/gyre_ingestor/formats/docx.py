@@ -21,7 +21,7 @@ from gyre_ingestor.formats.docx_parts import (
 )
 from gyre_ingestor.formats.html import read_fragment
 from gyre_ingestor.formats.outline import Outline
-from gyre_ingestor.formats.packages import open_package
+from gyre_ingestor.formats.packages import note_on_embedded, open_package
 from gyre_ingestor.formats.parsed_document import ParsedDocument
 
 _BODY = "word/document*.xml"
@@ -45,12 +45,14 @@ def parse_docx(data: bytes, _: str | None) -> ParsedDocument:
     with open_package(data) as package:
         prepared = _prepared(package)
         heads, feet = _edges(package, _HEADS), _edges(package, _FEET)
+        note = note_on_embedded(package)
     result = mammoth.convert_to_html(
         io.BytesIO(prepared),
         style_map=_STYLE_MAP,
         convert_image=mammoth.images.img_element(lambda _: {"src": ""}),
     )
     outline = Outline()
+    outline.note(note)
     _read_edges(heads, outline)
     page = _LABEL.sub(_written_label, _BACK.sub("", result.value))
     read_fragment(page, outline, names_in_first_row=True)

@@ -45,7 +45,7 @@ def parse_outlook_mail(data: bytes, _: str | None) -> ParsedDocument:
     if message.body:
         read_plain(message.body, outline)
     elif message.html_body:
-        read_page(message.html_body, outline)
+        read_page(message.html_body, outline, is_mail=True)
     _read_attached(outline, [each.file_name or "" for each in message.attachments])
     return outline.finish(message.subject or "")
 
@@ -96,7 +96,7 @@ def _read_part(part: MIMEPart, outline: Outline, level: int, attached: list[str]
         payload = part.get_payload(decode=True)
         text = decode(payload if isinstance(payload, bytes) else b"", part.get_content_charset())
         if kind == _HTML:
-            read_page(text, outline)
+            read_page(text, outline, is_mail=True)
         else:
             read_plain(text, outline)
 

@@ -16,6 +16,8 @@ from gyre_ingestor.text_decoding import normalized
 LONGEST_HEADING = 500
 """Characters. Every passage below carries its headings along; what is longer is text."""
 
+_LONGEST_NOTE = 300
+_MOST_NOTES = 20
 _DEEPEST_INDENT = 7
 _MOST_REPEATED = 1_000_000
 """Characters of columns' names that one table may be longer by."""
@@ -42,10 +44,16 @@ class Outline:
         self._lists: list[int | None] = []
         self._marker = ""
         self._positions: list[tuple[int, Position]] = []
+        self._notes: list[str] = []
 
     def at(self, unit: str, value: int | str) -> None:
         """What follows stands there in the original."""
         self._positions.append((self._length, Position(unit, value)))
+
+    def note(self, text: str) -> None:
+        """Say for people what of the document is not read, and what they can do."""
+        if text:
+            self._notes.append(" ".join(normalized(text).split())[:_LONGEST_NOTE])
 
     def heading(self, level: int, text: str) -> None:
         """Open a section. `level` counts from 1, as in HTML."""
@@ -135,6 +143,7 @@ class Outline:
             text="".join(self._parts),
             sections=tuple(section for section in self._sections if section.blocks),
             positions=tuple(self._positions),
+            notes=tuple(dict.fromkeys(self._notes))[:_MOST_NOTES],
         )
 
     def _mark_lines(self, block: Block, first: int) -> None:

@@ -4,6 +4,8 @@ import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
 
 from gyre_ingestor.refused import unreadable
 
@@ -31,10 +33,22 @@ def open_package(data: bytes) -> Iterator[zipfile.ZipFile]:
         yield package
 
 
-def check_package(data: bytes) -> None:
-    """For libraries that unpack it themselves. Raises as `open_package`."""
-    with open_package(data):
-        pass
+def note_on_embedded(package: zipfile.ZipFile) -> str:
+    """Says how many files an office document holds that are not read with it; empty for none. The
+    numbers behind a chart are no such file.
+    """
+    names = package.namelist()
+    relations = [name for name in names if fnmatch(name, "*/charts/_rels/*.rels")]
+    of_charts = b"".join(package.read(name) for name in relations)
+    embedded = {PurePosixPath(name).name for name in names if fnmatch(name, "*/embeddings/*")}
+    count = sum(name.encode() not in of_charts for name in embedded if name)
+    if not count:
+        return ""
+    if count == 1:
+        return "a file that is embedded in it is not read: send it as a document of its own"
+    return (
+        f"{count} files that are embedded in it are not read: send them as documents of their own"
+    )
 
 
 def member_text(package: zipfile.ZipFile, name: str) -> bytes:

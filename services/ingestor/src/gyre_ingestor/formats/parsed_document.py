@@ -65,13 +65,15 @@ class ParsedDocument:
     """Cleaned text with its sections in reading order; every offset is a character of `text`.
 
     The text is Markdown with the little markup that tells headings, items, code and tables apart.
-    `positions` says from which character on the text stands where in the original, in order.
+    `positions` says from which character on the text stands where in the original, in order;
+    `notes` what of the original is not read, for people.
     """
 
     title: str
     text: str
     sections: tuple[Section, ...]
     positions: tuple[tuple[int, Position], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def part(self, at: int) -> int:
         """The page, slide or sheet that a character is on, counted from 1; 0 for none. Passages do

@@ -9,6 +9,8 @@ from liteparse import LiteParse, ParseError
 
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.parsed_document import ParsedDocument
+from gyre_ingestor.formats.pdf_hyphens import restore_hyphens
+from gyre_ingestor.formats.pdf_pictures import note_on_pictures, picture_pages
 from gyre_ingestor.formats.pdf_raised import write_raised_texts
 from gyre_ingestor.formats.pdf_running import drop_running_heads
 from gyre_ingestor.formats.pdf_tables import with_ruled_tables
@@ -21,7 +23,9 @@ _LANGUAGE = "eng"
 
 def parse_pdf(data: bytes, _: str | None) -> ParsedDocument:
     """Its pages in order; running heads and feet are left out. Scanned ones are read by Tesseract
-    where it is installed. Raises DocumentRefused: it is damaged, encrypted, or scanned alone.
+    where it is installed; a note names those that were not.
+
+    Raises DocumentRefused: it is damaged, encrypted, or scanned alone.
     """
     trained = trained_data()
     parser = LiteParse(
@@ -49,6 +53,7 @@ def parse_pdf(data: bytes, _: str | None) -> ParsedDocument:
     drop_running_heads(result.pages)
     for page in result.pages:
         page.blocks = with_ruled_tables(page)
+    restore_hyphens(result.pages)
     write_raised_texts(data, result.pages)
     for page in result.pages:
         outline.at("page", page.page_num)
@@ -56,6 +61,8 @@ def parse_pdf(data: bytes, _: str | None) -> ParsedDocument:
     # Of several chapters none names the whole; then its file's name does.
     blocks = (block for page in result.pages for block in page.blocks or [])
     chapters = sum(block.kind == "heading" and block.level == 1 for block in blocks)
+    if pictures := picture_pages(data, result.pages):
+        outline.note(note_on_pictures(pictures, is_ocr_there=bool(trained)))
     document = outline.finish(by_heading=chapters == 1)
     if not document.sections and not trained and result.pages:
         fix = "install Tesseract where the ingestor runs (apt install tesseract-ocr) and submit it "

@@ -10,7 +10,7 @@ from pptx.enum.shapes import PP_PLACEHOLDER
 from pptx.util import Length
 
 from gyre_ingestor.formats.outline import Outline
-from gyre_ingestor.formats.packages import check_package
+from gyre_ingestor.formats.packages import note_on_embedded, open_package
 from gyre_ingestor.formats.parsed_document import ParsedDocument
 from gyre_ingestor.formats.raised import raised_words
 
@@ -23,8 +23,9 @@ _DEEPEST_GROUP = 20
 
 def parse_pptx(data: bytes, _: str | None) -> ParsedDocument:
     """In the order of the slides, each from top to bottom; hidden slides are not read."""
-    check_package(data)
     outline = Outline()
+    with open_package(data) as package:
+        outline.note(note_on_embedded(package))
     presentation = Presentation(io.BytesIO(data))
     for number, slide in enumerate(presentation.slides, start=1):
         if slide._element.get("show") == _HIDDEN:

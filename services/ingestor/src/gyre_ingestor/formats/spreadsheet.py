@@ -8,6 +8,8 @@ from typing import Any
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from gyre_ingestor.formats.cell_formats import SheetFormats, formats_of_sheets
+from gyre_ingestor.formats.cell_formats_xls import formats_of_old_sheets
+from gyre_ingestor.formats.cell_formats_xlsb import WORKBOOK, formats_of_binary_sheets
 from gyre_ingestor.formats.number_formats import displayed, plain
 from gyre_ingestor.formats.outline import Outline
 from gyre_ingestor.formats.packages import open_package
@@ -20,8 +22,8 @@ _WORKBOOK = "xl/workbook.xml"
 
 
 def parse_spreadsheet(data: bytes, _: str | None) -> ParsedDocument:
-    """Values as they were last computed, in `.xlsx` as they are displayed; hidden sheets, and in
-    `.xlsx` hidden rows and columns, are not read.
+    """Values as they were last computed and as they are displayed; hidden sheets, rows and columns
+    are not read.
     """
     formats = _formats(data)
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
@@ -46,8 +48,10 @@ def parse_spreadsheet(data: bytes, _: str | None) -> ParsedDocument:
 
 def _formats(data: bytes) -> Mapping[str, SheetFormats]:
     if not data.startswith(ZIP):
-        return {}
+        return formats_of_old_sheets(data)
     with open_package(data) as package:
+        if WORKBOOK in package.namelist():
+            return formats_of_binary_sheets(package)
         return formats_of_sheets(package) if _WORKBOOK in package.namelist() else {}
 
 
@@ -79,6 +83,8 @@ def _fill_merged(rows: list[list[str]], worksheet: Any) -> None:
 
 
 def _text(value: object, code: str) -> str:
+    if code and type(value) is int:  # in `.xls` whole numbers are
+        value = float(value)
     if code and isinstance(value, float | date | time | timedelta):
         return displayed(value, code)
     return plain(value)

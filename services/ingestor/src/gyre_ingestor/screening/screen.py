@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from uuid import UUID
 
-from gyre_common.events.documents import Finding, FindingKind
+from gyre_common.events.documents import Chunk, Finding, FindingKind
 from gyre_common.redaction import redact
 
 from gyre_ingestor.formats.parsed_document import ParsedDocument
@@ -59,17 +60,43 @@ def _of_text(
 ) -> Iterator[Finding]:
     words = words_of(text)
     if FindingKind.INSTRUCTIONS in kinds:
-        for place in _instructions(words, text):
-            yield _finding(FindingKind.INSTRUCTIONS, place, text, document)
-        for hidden, start, end in hidden_texts(text):
-            for place in _instructions(words_of(hidden), hidden):
-                at = _Place(start, end, ("in hidden text", *place.rules))
-                shown = redact(hidden, tenant)  # whole: of a shortened name nobody sees what it is
-                yield _finding(FindingKind.INSTRUCTIONS, at, text, document, shown)
+        for place, hidden in _all_instructions(words, text):
+            shown = redact(hidden, tenant)  # whole: of a shortened name nobody sees what it is
+            yield _finding(FindingKind.INSTRUCTIONS, place, text, document, shown)
     if FindingKind.TOXICITY in kinds:
         for first, end in abusive_places(words):
             place = _Place(words[first].start, words[end - 1].end, ("abuse",))
             yield _finding(FindingKind.TOXICITY, place, text, document)
+
+
+def instructing_passages(
+    document: ParsedDocument, title: str, chunks: Sequence[Chunk]
+) -> frozenset[UUID]:
+    """The ids of the passages that instruct the model, by their text or by the headings that go
+    with it into a prompt; all of them where the title does.
+    """
+    if any(_all_instructions(words_of(title), title)):
+        return frozenset(chunk.chunk_id for chunk in chunks)
+    places = [place for place, _ in _all_instructions(words_of(document.text), document.text)]
+    paths = {path: "\n".join(path) for path in {chunk.heading_path for chunk in chunks}}
+    bad_paths = {
+        path for path, text in paths.items() if any(_all_instructions(words_of(text), text))
+    }
+    return frozenset(
+        chunk.chunk_id
+        for chunk in chunks
+        if chunk.heading_path in bad_paths
+        or any(place.start < chunk.end and chunk.start < place.end for place in places)
+    )
+
+
+def _all_instructions(words: Sequence[Word], text: str) -> Iterator[tuple[_Place, str]]:
+    """With what is written there in a way that people do not read; empty where they do."""
+    for place in _instructions(words, text):
+        yield place, ""
+    for hidden, start, end in hidden_texts(text):
+        for place in _instructions(words_of(hidden), hidden):
+            yield _Place(start, end, ("in hidden text", *place.rules)), hidden
 
 
 def _instructions(words: Sequence[Word], text: str) -> Iterator[_Place]:

@@ -171,7 +171,7 @@ class SubmitDocumentResponse(_message.Message):
     def __init__(self, submission_id: _Optional[str] = ...) -> None: ...
 
 class DocumentEvent(_message.Message):
-    __slots__ = ("state", "submission_id", "revision", "submitted_at", "happened_at", "code", "detail", "accepted_at", "chunked_at", "stage", "source", "screening")
+    __slots__ = ("state", "submission_id", "revision", "submitted_at", "happened_at", "code", "detail", "accepted_at", "chunked_at", "stage", "source", "screening", "notes")
     STATE_FIELD_NUMBER: _ClassVar[int]
     SUBMISSION_ID_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +184,7 @@ class DocumentEvent(_message.Message):
     STAGE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SCREENING_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     state: DocumentState
     submission_id: str
     revision: int
@@ -196,7 +197,8 @@ class DocumentEvent(_message.Message):
     stage: str
     source: str
     screening: Screening
-    def __init__(self, state: _Optional[_Union[DocumentState, str]] = ..., submission_id: _Optional[str] = ..., revision: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[str] = ..., source: _Optional[str] = ..., screening: _Optional[_Union[Screening, _Mapping]] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, state: _Optional[_Union[DocumentState, str]] = ..., submission_id: _Optional[str] = ..., revision: _Optional[int] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[str] = ..., source: _Optional[str] = ..., screening: _Optional[_Union[Screening, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Screening(_message.Message):
     __slots__ = ("findings", "held", "verdict", "actor", "reason")

@@ -17,6 +17,7 @@ function event(fields: Partial<DocumentEvent> = {}): DocumentEvent {
     stage: "",
     code: "",
     detail: "",
+    notes: [],
     ...fields,
   };
 }

@@ -14,7 +14,7 @@ function anUpload(document_id: string, more: Partial<Upload> = {}): Upload {
 function anEvent(submission_id: string, more: Partial<DocumentEvent> = {}): DocumentEvent {
   const submitted_at = "2026-03-01T12:00:00Z";
   const at = { submitted_at, happened_at: submitted_at };
-  const happened = { revision: 1, ...at, stage: "", code: "", detail: "" };
+  const happened = { revision: 1, ...at, stage: "", code: "", detail: "", notes: [] };
   return { state: "DOCUMENT_STATE_INDEXED", submission_id, ...happened, ...more };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nameOf, textName } from "./words.ts";
+import type { DocumentEvent, DocumentStatus, Screening } from "../../messages.ts";
+import { nameOf, notesOf, screeningOf, standingOf, textName } from "./words.ts";
 
 test("a text is kept under the words of its title, in any script", () => {
   assert.equal(textName("  Green tea: how hot? "), "texts/green-tea-how-hot.md");
@@ -12,4 +13,37 @@ test("a text is kept under the words of its title, in any script", () => {
 test("a document without a title goes by its name", () => {
   assert.equal(nameOf({ title: "Tea", document_id: "tea.md" }), "Tea");
   assert.equal(nameOf({ title: "", document_id: "tea.md" }), "tea.md");
+});
+
+test("what was not read is told of the newest revision alone", () => {
+  const event = (revision: number, notes: string[]) => ({ revision, notes }) as DocumentEvent;
+  const timeline = [event(3, ["page 1 holds pictures"]), event(7, ["page 2 holds pictures"])];
+  assert.deepEqual(notesOf({ revision: 7, timeline } as DocumentStatus), ["page 2 holds pictures"]);
+  assert.deepEqual(notesOf({ revision: 8, timeline } as DocumentStatus), []);
+});
+
+test("what was seen is that of the newest revision, with the last decision", () => {
+  const seen = (revision: number, verdict: string, held: boolean) =>
+    ({
+      revision,
+      screening: { findings: [{ kind: "instructions" }], held, verdict, actor: "ann", reason: "" },
+    }) as DocumentEvent;
+  const timeline = [
+    seen(2, "QUARANTINE_VERDICT_UNSPECIFIED", true),
+    seen(3, "QUARANTINE_VERDICT_UNSPECIFIED", true),
+    seen(3, "QUARANTINE_VERDICT_RELEASED", false),
+    { revision: -1 } as DocumentEvent,
+  ];
+  const last = screeningOf({ revision: 3, timeline } as DocumentStatus);
+  assert.equal(last, timeline[2]!.screening);
+  assert.equal(screeningOf({ revision: 4, timeline } as DocumentStatus), undefined);
+  assert.equal(standingOf(last!), "It is searchable. It was let in by ann.");
+  const kept: Screening = {
+    ...last!,
+    held: true,
+    verdict: "QUARANTINE_VERDICT_CONFIRMED",
+    actor: "",
+    reason: "a trap",
+  };
+  assert.equal(standingOf(kept), "No answer rests on it. It was kept out: a trap");
 });

@@ -4,6 +4,7 @@ import type {
   DocumentState,
   DocumentStatus,
   DuplicateDocument,
+  Screening,
 } from "../../messages.ts";
 import { texts } from "../../texts.ts";
 
@@ -21,6 +22,26 @@ export function isKeptOut(state: DocumentState): boolean {
 export function rejectionOf({ state, timeline }: DocumentStatus): DocumentEvent | undefined {
   if (!isKeptOut(state)) return undefined;
   return timeline.findLast((event) => event.state === state);
+}
+
+/** What of its newest revision was not read. */
+export function notesOf({ revision, timeline }: DocumentStatus): string[] {
+  return timeline.filter((event) => event.revision === revision).flatMap(({ notes }) => notes);
+}
+
+/** What was last seen in its newest revision that somebody should look at. */
+export function screeningOf({ revision, timeline }: DocumentStatus): Screening | undefined {
+  const own = timeline.filter((event) => event.revision === revision);
+  return own.findLast(({ screening }) => screening?.findings.length)?.screening;
+}
+
+/** Whether it is searched, and what was decided by whom. */
+export function standingOf({ held, verdict, actor, reason }: Screening): string {
+  const { standing, decided, by } = texts.documents.quarantine;
+  const words = [standing[held ? "held" : "searchable"]];
+  if (verdict in decided)
+    words.push(decided[verdict]! + (actor ? by(actor) : "") + (reason ? `: ${reason}` : "."));
+  return words.join(" ");
 }
 
 const languageNames = new Intl.DisplayNames("en", { type: "language" });

@@ -50,10 +50,12 @@ def parse_html(text: str) -> ParsedDocument:
     return outline.finish(title)
 
 
-def read_page(text: str, outline: Outline) -> str:
-    """Add what a page says to an outline; its title, or nothing."""
+def read_page(text: str, outline: Outline, *, is_mail: bool = False) -> str:
+    """Add what a page says to an outline; its title, or nothing. What a mail quotes stands behind
+    `>`, as in mails of plain text.
+    """
     tree = LexborHTMLParser(_with_closing_tags(text))
-    reader = _HtmlReader(outline, Visibility(tree))
+    reader = _HtmlReader(outline, Visibility(tree), marks_quotes=is_mail)
     for root in reader.roots(tree.body) if tree.body is not None else ():
         reader.read(root)
     title = tree.css_first("head > title")
@@ -91,11 +93,18 @@ class _HtmlReader:
     """Walks a tree without recursion, so that no depth of nesting can overflow the stack."""
 
     def __init__(
-        self, outline: Outline, visibility: Visibility, names_in_first_row: bool = False
+        self,
+        outline: Outline,
+        visibility: Visibility,
+        names_in_first_row: bool = False,
+        *,
+        marks_quotes: bool = False,
     ) -> None:
         self._outline = outline
         self._visibility = visibility
         self._names_in_first_row = names_in_first_row
+        self._marks_quotes = marks_quotes
+        self._quotes = 0
         self._is_flat = False
         self._inline: list[str] = []
         self._marked: list[int] = []
@@ -183,11 +192,13 @@ class _HtmlReader:
                     self._outline.open_list(_first_number(node))
                 case "li":
                     self._outline.open_item(_label_of(node))
+                case "blockquote":
+                    self._quotes += self._marks_quotes
         return True
 
     def _leave(self, node: LexborNode) -> None:
         tag = node.tag or ""
-        if tag in _HEADINGS and not self._is_flat:
+        if tag in _HEADINGS and not self._is_flat and not self._quotes:
             self._outline.heading(_HEADINGS[tag], "".join(self._inline))
             self._inline.clear()
         elif tag in _MARKED:
@@ -206,6 +217,8 @@ class _HtmlReader:
             self._end_paragraph()
             if tag in ("ul", "ol"):
                 self._outline.close_list()
+            elif tag == "blockquote":
+                self._quotes -= self._marks_quotes
 
     def _cell(self, node: LexborNode) -> str:
         if self._visibility.hides(node):
@@ -219,7 +232,8 @@ class _HtmlReader:
             return
         lines = map(_squeeze, "".join(self._inline).split("\n"))
         self._inline.clear()
-        if text := "\n".join(filter(None, lines)):
+        quoted = "> " * self._quotes
+        if text := "\n".join(f"{quoted}{line}" for line in lines if line):
             self._outline.paragraph(text)
 
 

@@ -1,10 +1,10 @@
-"""Content as it came from outside, by its digest, in a folder a day that goes after some days."""
+"""Content by its digest in a folder a day, so that what is old can be told from what comes now."""
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterable, Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
 
 from gyre_common.errors import GyreError
 from gyre_common.events.event import now
@@ -16,8 +16,9 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _BETWEEN_LOOKS = 3600.0
 
 
-class RawZone:
-    """Keeps content under `<url>/<day>`; content that is put again is there for longer.
+class DatedStore:
+    """Keeps content under `<url>/<day>`; content that is put again lies under both days. A `Store`
+    of the folder above reads it.
 
     Raises, from every method but `holds`: as `Store`.
     """
@@ -36,30 +37,36 @@ class RawZone:
         """As `put`, of content that is never held whole."""
         return await self._of_today().put_stream(pieces)
 
-    async def get(self, uri: str, digest: str) -> bytes:
-        """Read content back. Raises NotFound: its days are over."""
-        day = uri.removeprefix(f"{self._url}/").partition("/")[0]
-        return await Store(f"{self._url}/{day}").get(uri, digest)
-
     def holds(self, uri: str) -> bool:
         """Whether content lies here, or did."""
         return uri.startswith(f"{self._url}/")
 
+    async def put_before(self, day: date) -> Mapping[str, int]:
+        """The URIs of what was put before that day, and how many bytes each has."""
+        sizes = await self._shelf.sizes()
+        return {
+            f"{self._url}/{name}": size
+            for name, size in sizes.items()
+            if _DAY.fullmatch(put_on := name.partition("/")[0]) and put_on < day.isoformat()
+        }
+
+    async def delete(self, uri: str) -> None:
+        """Remove content by its URI; what is not there is fine."""
+        await self._shelf.delete(uri.removeprefix(f"{self._url}/"))
+
     async def expire(self, days: int) -> int:
         """Delete what was put so many days ago or before; returns how much that was."""
-        last = (self._clock() - timedelta(days=days)).date().isoformat()
-        names = await self._shelf.names()
-        by_day = ((name, name.partition("/")[0]) for name in names)
-        over = [name for name, day in by_day if _DAY.fullmatch(day) and day <= last]
-        for name in over:
-            await self._shelf.delete(name)
+        oldest_day = (self._clock() - timedelta(days=days - 1)).date()
+        over = await self.put_before(oldest_day)
+        for uri in over:
+            await self.delete(uri)
         return len(over)
 
     def _of_today(self) -> Store:
         return Store(f"{self._url}/{self._clock().date().isoformat()}")
 
 
-async def expire_hourly(zones: Iterable[RawZone], days: int) -> None:
+async def expire_hourly(zones: Iterable[DatedStore], days: int) -> None:
     """Let what is so old go, an hour after the start, when a backlog has been read, and then again
     and again.
     """
