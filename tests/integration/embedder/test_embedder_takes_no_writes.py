@@ -106,9 +106,9 @@ async def test_documents_wait_for_it_and_what_is_there_is_read(
                 await blocked.set(None)
                 await bus.settled()
                 assert sorted(await texts()) == ["hot tea", "tea"]
-                told = [event.document_id for topic, event in bus.published
+                indexed = [event.document_id for topic, event in bus.published
                         if topic is DOCUMENT_INDEXED]  # fmt: skip
-                assert told == ["new"]
+                assert indexed == ["new"]
                 assert not bus.parked
                 assert not bus.waits()
     finally:
