@@ -9,11 +9,14 @@ from gyre_common.bus.held_records import skip
 
 from gyre_telemetry.clickhouse import ClickHouseSink, column_types, open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
-from gyre_telemetry.clickhouse_redaction import ClickHouseRedaction
+from gyre_telemetry.clickhouse_rebuild import ClickHouseTables
+from gyre_telemetry.clickhouse_redaction import ClickHouseRedaction, redacted_as
 from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.history_reader import HistoryReader
+from gyre_telemetry.kafka_topics import KafkaTopics, topics_of_rows, translator
 from gyre_telemetry.migrations import default_folder, migrate, read_migrations
+from gyre_telemetry.rebuild import Rebuild
 from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
 from gyre_telemetry.service import Telemetry
 from gyre_telemetry.settings import TelemetrySettings
@@ -34,10 +37,22 @@ async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
     build_handlers(bus, Telemetry(sink), records=records, wait=wait)
     reader = HistoryReader(ClickHouseHistory(client))
     redaction = ClickHouseRedaction(client, types)
+    rebuild = Rebuild(
+        ClickHouseTables(client, types),
+        KafkaTopics(servers, topics_of_rows()),
+        translator(),
+        redacted_as,
+    )
     desk = DeadLetterDesk(partial(open_dead_letters, servers), partial(skip, servers))
     await enter(bus)
-    rpc = [TelemetryRpc(reader, redaction), DeadLetterRpc(desk)]
-    return App(rpc=rpc, bus=bus, ready={"clickhouse": sink.reachable})
+    rpc = [TelemetryRpc(reader, redaction, rebuild), DeadLetterRpc(desk)]
+    return App(
+        rpc=rpc,
+        bus=bus,
+        ready={"clickhouse": sink.reachable},
+        tasks=[rebuild.work],
+        troubles=rebuild.problems,
+    )
 
 
 def main() -> None:
