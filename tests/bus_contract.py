@@ -234,6 +234,22 @@ class BusContract:
             assert listener.deliveries[:5] == [("ann", 0)] * 5
             assert await world.parked() == []
 
+    async def test_what_is_waited_for_is_shown_until_it_is_back(
+        self, open_world: OpenWorld
+    ) -> None:
+        async with open_world(QUICK) as world:
+            listener = Listener()
+            listener.failures["ann", 0] = [Retryable("the disk is full")] * 10_000
+            world.bus.on(world.topic, group="g")(listener.on_message_sent)
+            await send_messages(world, "ann", 0, 1)
+            async with world.bus:
+                shown = f"g on {world.topic.name} waits, and loses nothing: the disk is full"
+                await eventually(lambda: world.bus.waits() == [shown])
+                assert world.bus.healthy()
+                listener.failures.clear()
+                await eventually(lambda: listener.of("ann") == [0, 1])
+                await eventually(lambda: not world.bus.waits())
+
     async def test_other_partitions_go_on_while_one_waits(self, open_world: OpenWorld) -> None:
         async with open_world(replace(QUICK, retry_first=30, retry_longest=60)) as world:
             listener = Listener()

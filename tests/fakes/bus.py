@@ -191,6 +191,14 @@ class MemoryBus(EventBus):
         """See `Bus.problems`."""
         return [problem for s in self._all() for problem in s.scheduler.problems]
 
+    def waits(self) -> list[str]:
+        """See `Bus.waits`."""
+        return [
+            f"{s.scheduler.group} on {s.scheduler.topic} {wait}"
+            for s in self._all()
+            for wait in s.scheduler.waits
+        ]
+
     async def __aenter__(self) -> Self:
         self._ticking = asyncio.create_task(self._tick())
         return self

@@ -120,6 +120,20 @@ def test_a_large_insert_and_a_large_result_pass(endpoint: Any, table: str) -> No
         assert sum(len(block) for block in blocks) == 25_000
 
 
+def test_an_insert_that_the_table_refuses_is_an_error_and_none_of_it_is_there(
+    endpoint: Any,
+) -> None:
+    client = endpoint.client()
+    client.command(
+        "CREATE TABLE gyre.checked (x Int32, y Int32 DEFAULT 7, CONSTRAINT small CHECK x < 10) "
+        "ENGINE = MergeTree ORDER BY x"
+    )
+    with pytest.raises(DatabaseError, match="VIOLATED_CONSTRAINT"):
+        client.insert("gyre.checked", [[1], [11]], column_names=["x"])
+    client.insert("gyre.checked", [[2]], column_names=["x"])
+    assert client.query("SELECT * FROM gyre.checked").result_rows == [(2, 7)]
+
+
 def test_an_error_carries_clickhouses_code_and_text(endpoint: Any) -> None:
     with pytest.raises(DatabaseError) as failed:
         endpoint.client().query("SELECT * FROM gyre.nowhere")

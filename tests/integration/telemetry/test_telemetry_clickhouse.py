@@ -10,9 +10,11 @@ from uuid import UUID, uuid4
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from gyre_common.errors import FailedPrecondition, Poison, Retryable
+from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import GuardrailResult, InteractionCompleted, Turn
 from gyre_telemetry import translation
 from gyre_telemetry.clickhouse import ClickHouseSink, open_clickhouse
+from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.history_reader import VIEWS
 from gyre_telemetry.migrations import Migration, default_folder, migrate, read_migrations
 from gyre_telemetry.service import TableRow, Telemetry
@@ -30,6 +32,7 @@ from tests.builders import (
     a_verdict,
     an_interaction,
 )
+from tests.fakes.bus import MemoryBus
 
 pytestmark = pytest.mark.integration
 
@@ -535,6 +538,58 @@ async def test_a_value_that_never_fits_is_poison(client: AsyncClient) -> None:
     row = next(iter(translation.interaction_judged(a_verdict(tenant="poison"), origin())))
     with pytest.raises(Poison):
         await sink.insert("judgements", [TableRow("judgements", {**row.values, "value": "good"})])
+
+
+async def test_a_row_that_the_engine_refuses_is_parked_alone_and_the_others_are_there_once(
+    client: AsyncClient,
+) -> None:
+    rule = f"no_{uuid4().hex[:8]}"
+    tenant = f"refused-{uuid4().hex[:8]}"
+    check = f"CHECK tenant != '{tenant}' OR comment != 'unfit'"
+    await client.command(f"ALTER TABLE gyre.feedback ADD CONSTRAINT {rule} {check}")
+    try:
+        async with MemoryBus() as bus:
+            telemetry = Telemetry(await ClickHouseSink.open(client))
+            build_handlers(bus, telemetry, records=100, wait=0.01)
+            comments = [*map(str, range(9)), "unfit", *map(str, range(9, 15))]
+            events = [
+                a_feedback(tenant=tenant, feedback_id=uuid4(), comment=each) for each in comments
+            ]
+            await bus.deliver(FEEDBACK_RECEIVED, *events)
+            assert [b"unfit" in (one.raw.value or b"") for one in bus.parked] == [True]
+            assert "code 469" in bus.parked[0].cause.message
+        result = await client.query(
+            "SELECT comment, count() FROM gyre.feedback FINAL WHERE tenant = {t:String} GROUP BY 1",
+            parameters={"t": tenant},
+        )
+        assert {str(comment): count for comment, count in result.result_rows} == dict.fromkeys(
+            set(comments) - {"unfit"}, 1
+        )
+    finally:
+        await client.command(f"ALTER TABLE gyre.feedback DROP CONSTRAINT {rule}")
+
+
+async def test_a_batch_of_more_months_than_the_engine_likes_is_written(
+    client: AsyncClient, telemetry: Telemetry
+) -> None:
+    tenant = f"months-{uuid4().hex[:8]}"
+    rows = [
+        row
+        for months in range(120)
+        for row in translation.feedback_received(
+            a_feedback(
+                tenant=tenant,
+                feedback_id=uuid4(),
+                received_at=MORNING - timedelta(days=31 * months),
+            ),
+            origin(),
+        )
+    ]
+    await telemetry.record(rows)
+    row = await first(
+        client, "SELECT count() AS n FROM gyre.feedback WHERE tenant = {t:String}", t=tenant
+    )
+    assert row["n"] == 120
 
 
 async def test_a_table_that_is_missing_can_be_mended_so_it_waits(client: AsyncClient) -> None:

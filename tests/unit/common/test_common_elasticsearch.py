@@ -1,7 +1,7 @@
 """What Elasticsearch says becomes one of Gyre's failures."""
 
 import pytest
-from gyre_common.elasticsearch import IndexMissing, error_of
+from gyre_common.elasticsearch import IndexMissing, WritesBlocked, error_of
 from gyre_common.errors import GyreError, Poison, Unavailable
 
 
@@ -9,7 +9,10 @@ from gyre_common.errors import GyreError, Poison, Unavailable
     ("status", "kind", "error"),
     [
         (404, "index_not_found_exception", IndexMissing),
-        (403, "cluster_block_exception", Unavailable),
+        (403, "cluster_block_exception", WritesBlocked),
+        (429, "cluster_block_exception", WritesBlocked),
+        (503, "cluster_block_exception", Unavailable),
+        (403, "security_exception", Unavailable),
         (429, "es_rejected_execution_exception", Unavailable),
         (500, "i_o_exception", Unavailable),
         (503, "no_shard_available_action_exception", Unavailable),

@@ -25,6 +25,7 @@ from gyre_common.errors import (
 from gyre_common.rpc import call, channel, serve
 from gyre_common.rpc.server import MAX_MESSAGE_BYTES
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
+from gyre_telemetry.clickhouse_redaction import redacted_as
 from gyre_telemetry.dead_letters import DeadLetterDesk
 from gyre_telemetry.history_reader import (
     INTERACTIONS,
@@ -35,10 +36,13 @@ from gyre_telemetry.history_reader import (
     Position,
     list_name,
 )
+from gyre_telemetry.kafka_topics import translator
+from gyre_telemetry.rebuild import Rebuild
 from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
 
 from tests.fakes.bus import StoredRecord
 from tests.fakes.dead_letters import MemoryDeadLetters
+from tests.fakes.telemetry_tables import MemoryTables, MemoryTopics
 
 ID = UUID("0199a1b2-0000-7000-8000-000000000001")
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -177,7 +181,9 @@ async def address(history: FakeHistory) -> AsyncIterator[str]:
     reading = HistoryReader(history, landing_seconds=1.0)
     desk = DeadLetterDesk(some_letters().opened, skip_held, compacted=frozenset())
     redaction: Any = FakeRedaction()
-    async with serve([TelemetryRpc(reading, redaction), DeadLetterRpc(desk)]) as server:
+    rebuild = Rebuild(MemoryTables(), MemoryTopics(), translator(), redacted_as)
+    rpc = [TelemetryRpc(reading, redaction, rebuild), DeadLetterRpc(desk)]
+    async with serve(rpc) as server:
         yield f"127.0.0.1:{server.port}"
 
 
@@ -185,6 +191,21 @@ async def ask(address: str, method: str, request: Message, **about: Any) -> Any:
     timeout = about.pop("timeout", None)
     async with channel(address, **{"tenant": "acme", **about}) as opened:
         return await call(getattr(TelemetryServiceStub(opened), method), request, timeout=timeout)
+
+
+async def test_a_rebuild_is_started_looked_at_and_given_up(address: str) -> None:
+    none = await ask(address, "GetRebuild", pb.GetRebuildRequest())
+    assert (none.state, none.runs) == (pb.REBUILD_STATE_NONE, False)
+    started = await ask(address, "StartRebuild", pb.StartRebuildRequest(keep_live=True))
+    now = await ask(address, "GetRebuild", pb.GetRebuildRequest())
+    assert (now.state, now.runs) == (pb.REBUILD_STATE_COPYING, True)
+    assert now.rebuild_id == started.rebuild_id
+    with pytest.raises(FailedPrecondition, match="rebuild of the tables is under way"):
+        await ask(address, "Redact", pb.RedactRequest())
+    await ask(address, "DropRebuild", pb.DropRebuildRequest())
+    assert (await ask(address, "GetRebuild", pb.GetRebuildRequest())).state == (
+        pb.REBUILD_STATE_DROPPED
+    )
 
 
 async def test_rows_of_the_callers_tenant_are_redacted(address: str) -> None:

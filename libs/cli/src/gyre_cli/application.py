@@ -54,6 +54,7 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
         "promote": "Make a version live, with what has to go along.",
         "rollback": "Go back to the version that was live before.",
         "index": "Fill the search index anew, beside the live one.",
+        "telemetry": "Fill ClickHouse's tables anew, beside the live ones.",
         "dlq": "See to the records that could not be handled, and let held partitions go on.",
         "forget": "Forget what training keeps of a person, a conversation or a document.",
         "redact": "Rewrite what was kept before personal data was masked, hashed or dropped.",

@@ -79,6 +79,27 @@ class History(Part[LoopT]):
         reply: telemetry_pb2.RedactResponse = await self._call("Redact", request, timeout=timeout)
         return dict(reply.rows)
 
+    @method
+    async def start_rebuild(self, *, swap: bool = True) -> str:
+        """Fills all tables anew, of every tenant, or goes on with it, and makes them live unless
+        `swap` is false; returns the rebuild's id. Raises FailedPrecondition: rows are redacted now.
+        """
+        request = telemetry_pb2.StartRebuildRequest(keep_live=not swap)
+        reply: telemetry_pb2.StartRebuildResponse = await self._call("StartRebuild", request)
+        return reply.rebuild_id
+
+    @method
+    async def rebuild(self) -> telemetry_pb2.GetRebuildResponse:
+        """How far the last rebuild is."""
+        request = telemetry_pb2.GetRebuildRequest()
+        reply: telemetry_pb2.GetRebuildResponse = await self._call("GetRebuild", request)
+        return reply
+
+    @method
+    async def drop_rebuild(self) -> None:
+        """Gives it up, and removes its tables. Raises FailedPrecondition: none is under way."""
+        await self._call("DropRebuild", telemetry_pb2.DropRebuildRequest())
+
     @stream
     async def interactions(
         self, **filters: Unpack[InteractionFilters]

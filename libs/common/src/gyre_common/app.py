@@ -202,7 +202,8 @@ class _Process:
                 METRICS.ready.labels("kafka").set(not problems)
             for name, check in app.ready.items():
                 checks[name] = await self._holds(name, check)
-            problems = [*problems, *app.troubles()]
+            waits = app.bus.waits() if app.bus is not None else []
+            problems = [*problems, *waits, *app.troubles()]
             await self._set_readiness(Readiness(checks, problems=problems), server)
             pause = _CHECK_EVERY if self._readiness.ready else _CHECK_SOON
             with suppress(TimeoutError):

@@ -15,11 +15,22 @@ from gyre_common.errors import GyreError, Poison, Retryable, Unavailable
 
 _REQUEST_SECONDS = 30.0
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+_BLOCKED = {
+    HTTPStatus.TOO_MANY_REQUESTS: "its disk is too full (the flood stage), or somebody set "
+    "index.blocks.read_only_allow_delete: make room, or take that setting back",
+    HTTPStatus.FORBIDDEN: "somebody set index.blocks.read_only or .write, or that of the cluster: "
+    "take that setting back",
+}
+"""Why, by status: https://www.elastic.co/docs/reference/elasticsearch/index-settings/index-block"""
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class IndexMissing(Retryable):
     """The index is not there (yet)."""
+
+
+class WritesBlocked(Unavailable):
+    """Elasticsearch takes no writes now; what it holds can be read."""
 
 
 @asynccontextmanager
@@ -56,6 +67,7 @@ def elasticsearch_errors() -> Iterator[None]:
     """Turns what the client raises inside into Gyre's errors.
 
     Raises:
+        WritesBlocked: its disk is full, or the index is read-only.
         Unavailable: Elasticsearch is down, slow, busy, in trouble, or lets us not in.
         IndexMissing: the index is not there.
         Poison: it refuses the request.
@@ -65,9 +77,14 @@ def elasticsearch_errors() -> Iterator[None]:
     except (elasticsearch.ConnectionError, elasticsearch.ConnectionTimeout) as error:
         raise Unavailable("Elasticsearch cannot be reached, or did not answer in time") from error
     except elasticsearch.ApiError as error:
-        detail = error.body.get("error") if isinstance(error.body, dict) else None
-        kind = detail.get("type") if isinstance(detail, dict) else None
-        raise error_of(error.status_code, str(kind or "no reason given")) from error
+        raise translated(error) from error
+
+
+def translated(error: elasticsearch.ApiError) -> GyreError:
+    """What an answer of Elasticsearch that is an error means to Gyre."""
+    detail = error.body.get("error") if isinstance(error.body, dict) else None
+    kind = detail.get("type") if isinstance(detail, dict) else None
+    return error_of(error.status_code, str(kind or "no reason given"))
 
 
 def error_of(status: int, kind: str) -> GyreError:
@@ -76,6 +93,8 @@ def error_of(status: int, kind: str) -> GyreError:
         return IndexMissing("the index is not there: is the embedder running?")
     if kind == "index_closed_exception":
         return Unavailable("the index is closed: open it again, or delete it and replay")
+    if kind == "cluster_block_exception" and status in _BLOCKED:
+        return WritesBlocked(f"Elasticsearch takes no writes: {_BLOCKED[HTTPStatus(status)]}")
     if status in _NOT_LET_IN:
         return Unavailable(
             f"Elasticsearch does not let us in ({kind}): check GYRE_ELASTICSEARCH_URL and "

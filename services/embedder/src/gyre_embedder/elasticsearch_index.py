@@ -18,7 +18,13 @@ from gyre_common.document_index import (
     DocumentRecord,
     record_key,
 )
-from gyre_common.elasticsearch import IndexMissing, elasticsearch_errors, error_of
+from gyre_common.elasticsearch import (
+    IndexMissing,
+    WritesBlocked,
+    elasticsearch_errors,
+    error_of,
+    translated,
+)
 from gyre_common.errors import FailedPrecondition
 
 from gyre_embedder.chunk_index import (
@@ -177,6 +183,10 @@ class ElasticsearchIndex:
                     f"the index {index} exists with another mapping: delete it and replay its "
                     "documents, or release a document-encoder version with an index of its own"
                 ) from error
+            except elasticsearch.ApiError as error:
+                if not isinstance(translated(error), WritesBlocked):
+                    raise
+                return  # it serves as it is, and what is written says why it waits
         self._prepared.add(index)
 
     async def _bulk(self, index: str, actions: Iterable[Lines]) -> list[Item]:

@@ -11,12 +11,15 @@ from gyre_common.events import ALL_TOPICS
 
 from gyre_telemetry.clickhouse import ClickHouseSink, column_types, open_clickhouse
 from gyre_telemetry.clickhouse_history import ClickHouseHistory
-from gyre_telemetry.clickhouse_redaction import ClickHouseRedaction
+from gyre_telemetry.clickhouse_rebuild import ClickHouseTables
+from gyre_telemetry.clickhouse_redaction import ClickHouseRedaction, redacted_as
 from gyre_telemetry.dead_letter_watch import DeadLetterWatch
 from gyre_telemetry.dead_letters import DESK_SECONDS, DeadLetterDesk
 from gyre_telemetry.handlers import build_handlers
 from gyre_telemetry.history_reader import HistoryReader
+from gyre_telemetry.kafka_topics import KafkaTopics, topics_of_rows, translator
 from gyre_telemetry.migrations import default_folder, migrate, read_migrations
+from gyre_telemetry.rebuild import Rebuild
 from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
 from gyre_telemetry.service import Telemetry
 from gyre_telemetry.settings import TelemetrySettings
@@ -37,18 +40,24 @@ async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
     build_handlers(bus, Telemetry(sink), records=records, wait=wait)
     reader = HistoryReader(ClickHouseHistory(client))
     redaction = ClickHouseRedaction(client, types)
+    rebuild = Rebuild(
+        ClickHouseTables(client, types),
+        KafkaTopics(servers, topics_of_rows()),
+        translator(),
+        redacted_as,
+    )
     compacted = frozenset(topic.name for topic in ALL_TOPICS if topic.compacted)
     open_letters = partial(open_dead_letters, servers, within=DESK_SECONDS)
     desk = DeadLetterDesk(open_letters, partial(skip, servers), compacted=compacted)
     watch = DeadLetterWatch(desk, bound=timedelta(hours=settings.dead_letter_hours))
     await enter(bus)
-    rpc = [TelemetryRpc(reader, redaction), DeadLetterRpc(desk)]
+    rpc = [TelemetryRpc(reader, redaction, rebuild), DeadLetterRpc(desk)]
     return App(
         rpc=rpc,
         bus=bus,
         ready={"clickhouse": sink.reachable},
-        tasks=[watch.run],
-        troubles=watch.troubles,
+        tasks=[rebuild.work, watch.run],
+        troubles=lambda: [*rebuild.problems(), *watch.troubles()],
     )
 
 

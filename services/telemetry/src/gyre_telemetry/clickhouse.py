@@ -20,11 +20,14 @@ _NO_ANSWER = "ClickHouse does not answer: see whether it runs"
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 60
 
+_ANY_MONTHS = {"max_partitions_per_insert_block": 0}
+"""Records say which months a batch has; by default one with more than 100 is refused as a whole."""
+
 # What a value can be wrong about, by ClickHouse's code (src/Common/ErrorCodes.cpp): such a row
 # fails for ever. Every other refusal waits in place: the schema, the user or the disk can be
 # mended, and nothing may be lost until then.
 _BAD_VALUE = frozenset(
-    {6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 131, 190, 321, 349, 376, 441, 691}
+    {6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 131, 190, 321, 349, 376, 441, 469, 691}
 )
 
 
@@ -93,9 +96,16 @@ async def column_types(client: AsyncClient) -> Mapping[str, Mapping[str, str]]:
 class ClickHouseSink:
     """Implements `Sink` on tables that replace rows by their sorting key."""
 
-    def __init__(self, client: AsyncClient, types: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        types: Mapping[str, Mapping[str, str]],
+        *,
+        database: str = DATABASE,
+    ) -> None:
         self._client = client
         self._types = types
+        self._database = database
 
     @classmethod
     async def open(cls, client: AsyncClient) -> Self:
@@ -112,7 +122,8 @@ class ClickHouseSink:
                 column_names=list(kinds),
                 column_type_names=list(kinds.values()),
                 column_oriented=True,
-                database=DATABASE,
+                database=self._database,
+                settings=_ANY_MONTHS,
             )
 
     async def reachable(self) -> bool:

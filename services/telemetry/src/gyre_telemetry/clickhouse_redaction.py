@@ -75,7 +75,15 @@ class ClickHouseRedaction:
             )
         window = {"tenant": tenant, "since": since, "until": now()}
         with clickhouse_errors():
+            await self._note(window)
             return {table: await self._rewrite(table, window) for table in _SOURCES}
+
+    async def _note(self, window: Mapping[str, Any]) -> None:
+        """First of all, so that no rebuild of the tables brings back what was redacted here."""
+        row = {**window, "redacted_as": redacted_as(window["tenant"]), "time": window["until"]}
+        await self._client.insert(
+            "redactions", [list(row.values())], column_names=list(row), database=DATABASE
+        )
 
     async def _rewrite(self, table: str, window: Mapping[str, object]) -> int:
         texts = text_columns(table) & self._types[table].keys()
@@ -126,6 +134,12 @@ class ClickHouseRedaction:
             column_type_names=list(kinds.values()),
             database=DATABASE,
         )
+
+
+def redacted_as(tenant: str) -> str:
+    """What becomes of personal data of the tenant today, and of which kinds."""
+    today = choices()
+    return f"{today.of(tenant)}: {', '.join(sorted(today.kinds))}"
 
 
 def text_columns(table: str) -> frozenset[str]:

@@ -13,14 +13,18 @@ from gyre_telemetry.clickhouse_redaction import ClickHouseRedaction
 from gyre_telemetry.dead_letter_filter import LetterFilter
 from gyre_telemetry.dead_letters import DeadLetterDesk, ShownLetter, WaitingLetters
 from gyre_telemetry.history_reader import HistoryReader
+from gyre_telemetry.rebuild import Rebuild
 
 
 class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
     """Serves gyre.telemetry.v1.TelemetryService."""
 
-    def __init__(self, reader: HistoryReader, redaction: ClickHouseRedaction) -> None:
+    def __init__(
+        self, reader: HistoryReader, redaction: ClickHouseRedaction, rebuild: Rebuild
+    ) -> None:
         self._reader = reader
         self._redaction = redaction
+        self._rebuild = rebuild
 
     async def GetInteraction(
         self, request: pb.GetInteractionRequest, context: ServicerContext
@@ -45,7 +49,43 @@ class TelemetryRpc(telemetry_pb2_grpc.TelemetryServiceServicer):
     ) -> pb.RedactResponse:
         """Rewrites rows of before."""
         since = request.since.ToDatetime(tzinfo=UTC)
-        return pb.RedactResponse(rows=await self._redaction.redact(request_context().tenant, since))
+        async with self._rebuild.standing_still():
+            rows = await self._redaction.redact(request_context().tenant, since)
+        return pb.RedactResponse(rows=rows)
+
+    async def StartRebuild(
+        self, request: pb.StartRebuildRequest, context: ServicerContext
+    ) -> pb.StartRebuildResponse:
+        """Fills the tables anew, or goes on with it."""
+        return pb.StartRebuildResponse(
+            rebuild_id=str(await self._rebuild.start(swap=not request.keep_live))
+        )
+
+    async def GetRebuild(
+        self, request: pb.GetRebuildRequest, context: ServicerContext
+    ) -> pb.GetRebuildResponse:
+        """How far that is."""
+        last, runs = await self._rebuild.progress()
+        if last is None:
+            return pb.GetRebuildResponse(state=pb.REBUILD_STATE_NONE)
+        return pb.GetRebuildResponse(
+            state=f"REBUILD_STATE_{last.state.name}",
+            runs=runs,
+            rebuild_id=str(last.rebuild_id),
+            records_read=last.records_read,
+            records=last.records,
+            records_left_out=last.left_out,
+            rows_before=last.rows_before,
+            rows_after=last.rows_after,
+            problem=last.problem,
+        )
+
+    async def DropRebuild(
+        self, request: pb.DropRebuildRequest, context: ServicerContext
+    ) -> pb.DropRebuildResponse:
+        """Gives it up."""
+        await self._rebuild.drop()
+        return pb.DropRebuildResponse()
 
 
 class DeadLetterRpc(telemetry_pb2_grpc.DeadLetterServiceServicer):

@@ -3,6 +3,7 @@
 import ast
 import importlib.resources
 import json
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from gyre_local.clickhouse_endpoint.accounts import (
     Account,
     analyst_constraints,
 )
-from gyre_local.clickhouse_endpoint.errors import EngineError
+from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 from gyre_local.clickhouse_endpoint.statement import SqlStatement, StatementKind, Token
 
 _RENDERED = "SELECT hex(formatQuerySingleLine(unhex('{hex}')) AS text), highlightQuery(text)"
@@ -27,6 +28,9 @@ _SETTINGS = (
     "SELECT name, if(changed, value, NULL) FROM system.settings "
     "WHERE has({names:Array(String)}, name) FORMAT JSONCompactEachRow"
 )
+_NAMED_COLUMNS = re.compile(r"INSERT INTO ([^\s()]+) \(([^()*]+)\)")
+"""As the engine writes it on one line; a table or a column with an odd name goes the other way."""
+
 _MARK = "log_comment"
 """The setting by which a session's query is known among those that run."""
 LONGEST_QUERY = 256 << 10
@@ -165,17 +169,44 @@ class EngineSession:
         return result
 
     def insert(self, insert: str, data_format: str, pieces: Iterable[bytes]) -> Result:
-        """Feed an INSERT (without its FORMAT clause) with data piece by piece."""
+        """Feed an INSERT (without its FORMAT clause) with data piece by piece.
+
+        What clients send, Native with its columns named, goes by way of a temporary table: chdb 4.4
+        says nothing of what goes wrong where it writes what it is fed (a constraint, too many
+        months, a full disk), and the rows are gone. Of other inserts that is still so.
+        """
+        named = _NAMED_COLUMNS.fullmatch(insert)
+        if data_format != "Native" or named is None:
+            return Result(None, stats=self._feed(insert, data_format, pieces))
+        table, columns = named.groups()
+        passing = f"inserted_{uuid.uuid4().hex}"
+        self.ask(
+            f"CREATE TEMPORARY TABLE {passing} ENGINE = Memory AS "
+            f"SELECT {columns} FROM {table} LIMIT 0"
+        )
+        try:
+            stats = self._feed(f"INSERT INTO {passing} ({columns})", data_format, pieces)
+            arrived = int(self.ask(f"SELECT count() FROM {passing}"))
+            if arrived != stats.written_rows:
+                raise EngineError.refusal(
+                    Code.MEMORY_LIMIT_EXCEEDED,
+                    f"{arrived} of {stats.written_rows} rows found room",
+                )
+            self.ask(f"{insert} SELECT * FROM {passing}")
+        finally:
+            self.ask(f"DROP TEMPORARY TABLE {passing}")
+        return Result(None, stats=stats)
+
+    def _feed(self, insert: str, data_format: str, pieces: Iterable[bytes]) -> Stats:
         with self._calling(), self._handle.send_insert(insert, data_format) as inserter:
             for piece in pieces:
                 inserter.append(piece)
             done = inserter.finish()
-        stats = Stats(
+        return Stats(
             written_rows=done.rows_written,
             written_bytes=done.bytes_written,
             elapsed_ns=int(done.elapsed * 1e9),
         )
-        return Result(None, stats=stats)
 
     def close(self) -> None:
         """End the session, once nothing runs in it."""

@@ -129,6 +129,14 @@ class Bus(EventBus):
             for problem in s.problems
         ]
 
+    def waits(self) -> list[str]:
+        """What records wait for that will be handled once it is back, a line each."""
+        return [
+            f"{s.scheduler.group} on {s.scheduler.topic} {wait}"
+            for s in self._subscriptions
+            for wait in s.scheduler.waits
+        ]
+
     def alive(self) -> bool:
         """Tell whether every task that consumes still runs: a restart helps if not."""
         return all(subscription.alive for subscription in self._subscriptions)

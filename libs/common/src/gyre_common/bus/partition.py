@@ -60,7 +60,8 @@ class Partition:
     A held record keeps the whole partition back until somebody decides: that is `held_record`.
 
     The gate holds the whole partition back after a `Retryable`: closed while the pause lasts,
-    then one record (or batch) goes ahead as a probe, and its success opens the gate.
+    then one record (or batch) goes ahead as a probe, and its success opens the gate. `waits_for`
+    says what it was.
 
     Tenants take turns, a record each.
     """
@@ -76,6 +77,7 @@ class Partition:
         self.held_record: Pending | None = None
         self.held_cause = ""
         self.too_slow = False
+        self.waits_for = ""
         self.moved_at = 0.0
         self.running = 0
         self.unfinished = 0
@@ -284,6 +286,7 @@ class Partition:
         """Work succeeds again."""
         self.failures = 0
         self.too_slow = False
+        self.waits_for = ""
 
     def drop_unstarted_tail(self) -> None:
         """Forget records above all that was started: whoever reads them next repeats nothing.

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 LONGEST_TURN = 0.02
 """Seconds of handling after which the event loop must get its turn."""
 
+_SHOWN_FAILURES = 3
 _SAME_PARTITION = 100
 
 
@@ -243,6 +244,7 @@ class Scheduler:
         self.measures.retried += len(pendings)
         for partition in {id(p.partition): p.partition for p in pendings}.values():
             partition.too_slow = isinstance(cause, HandlerTooSlow)
+            partition.waits_for = "" if partition.too_slow else str(cause)
             if partition.close() and not self.leaving:
                 self._wait_before_probe(partition, cause)
 
@@ -381,6 +383,13 @@ class Scheduler:
         if self.stopped is None:
             return problems
         return problems[:1] or [self.stopped]
+
+    @property
+    def waits(self) -> list[str]:
+        """What some partitions wait for, each thing once, unless a few tries may help."""
+        waiting = [p for p in self.partitions if p.failures >= _SHOWN_FAILURES and p.waits_for]
+        causes = dict.fromkeys(partition.waits_for for partition in waiting)
+        return [f"waits, and loses nothing: {cause}" for cause in causes]
 
     def fail(self, error: BaseException) -> None:
         """The delivery layer itself failed: only a restart helps."""

@@ -3,12 +3,94 @@ import datetime
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class RebuildState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REBUILD_STATE_UNSPECIFIED: _ClassVar[RebuildState]
+    REBUILD_STATE_NONE: _ClassVar[RebuildState]
+    REBUILD_STATE_COPYING: _ClassVar[RebuildState]
+    REBUILD_STATE_READING: _ClassVar[RebuildState]
+    REBUILD_STATE_BUILT: _ClassVar[RebuildState]
+    REBUILD_STATE_SWAPPING: _ClassVar[RebuildState]
+    REBUILD_STATE_FINISHED: _ClassVar[RebuildState]
+    REBUILD_STATE_FAILED: _ClassVar[RebuildState]
+    REBUILD_STATE_DROPPED: _ClassVar[RebuildState]
+REBUILD_STATE_UNSPECIFIED: RebuildState
+REBUILD_STATE_NONE: RebuildState
+REBUILD_STATE_COPYING: RebuildState
+REBUILD_STATE_READING: RebuildState
+REBUILD_STATE_BUILT: RebuildState
+REBUILD_STATE_SWAPPING: RebuildState
+REBUILD_STATE_FINISHED: RebuildState
+REBUILD_STATE_FAILED: RebuildState
+REBUILD_STATE_DROPPED: RebuildState
+
+class StartRebuildRequest(_message.Message):
+    __slots__ = ("keep_live",)
+    KEEP_LIVE_FIELD_NUMBER: _ClassVar[int]
+    keep_live: bool
+    def __init__(self, keep_live: _Optional[bool] = ...) -> None: ...
+
+class StartRebuildResponse(_message.Message):
+    __slots__ = ("rebuild_id",)
+    REBUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    rebuild_id: str
+    def __init__(self, rebuild_id: _Optional[str] = ...) -> None: ...
+
+class GetRebuildRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetRebuildResponse(_message.Message):
+    __slots__ = ("state", "rebuild_id", "records_read", "records", "records_left_out", "rows_before", "rows_after", "problem", "runs")
+    class RowsBeforeEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class RowsAfterEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REBUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_READ_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    ROWS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    ROWS_AFTER_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    state: RebuildState
+    rebuild_id: str
+    records_read: int
+    records: int
+    records_left_out: int
+    rows_before: _containers.ScalarMap[str, int]
+    rows_after: _containers.ScalarMap[str, int]
+    problem: str
+    runs: bool
+    def __init__(self, state: _Optional[_Union[RebuildState, str]] = ..., rebuild_id: _Optional[str] = ..., records_read: _Optional[int] = ..., records: _Optional[int] = ..., records_left_out: _Optional[int] = ..., rows_before: _Optional[_Mapping[str, int]] = ..., rows_after: _Optional[_Mapping[str, int]] = ..., problem: _Optional[str] = ..., runs: _Optional[bool] = ...) -> None: ...
+
+class DropRebuildRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DropRebuildResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class GetInteractionRequest(_message.Message):
     __slots__ = ("interaction_id", "actor")

@@ -56,6 +56,21 @@ class TelemetryServiceStub:
                 request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactRequest.SerializeToString,
                 response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactResponse.FromString,
                 _registered_method=True)
+        self.StartRebuild = channel.unary_unary(
+                '/gyre.telemetry.v1.TelemetryService/StartRebuild',
+                request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.StartRebuildRequest.SerializeToString,
+                response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.StartRebuildResponse.FromString,
+                _registered_method=True)
+        self.GetRebuild = channel.unary_unary(
+                '/gyre.telemetry.v1.TelemetryService/GetRebuild',
+                request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.GetRebuildRequest.SerializeToString,
+                response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.GetRebuildResponse.FromString,
+                _registered_method=True)
+        self.DropRebuild = channel.unary_unary(
+                '/gyre.telemetry.v1.TelemetryService/DropRebuild',
+                request_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropRebuildRequest.SerializeToString,
+                response_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropRebuildResponse.FromString,
+                _registered_method=True)
 
 
 class TelemetryServiceServicer:
@@ -89,7 +104,31 @@ class TelemetryServiceServicer:
     def Redact(self, request, context):
         """Rewrites the tables' rows of the caller's tenant from a moment on, as the tenant's choice for
         personal data says today. FAILED_PRECONDITION where the choice is to keep it. One that was
-        interrupted is done by another.
+        interrupted is done by another. FAILED_PRECONDITION too while the tables are filled anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartRebuild(self, request, context):
+        """Fills all tables anew, beside the live ones, from what the topics and the live tables hold, then lets the new
+        ones take their place. One that is under way, was cut off or failed goes on. It is for those who run the system:
+        the tables are those of every tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRebuild(self, request, context):
+        """How far the last rebuild is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropRebuild(self, request, context):
+        """Gives the rebuild up and removes its tables. FAILED_PRECONDITION where none is under way, or where the new tables
+        are taking the place of the live ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +156,21 @@ def add_TelemetryServiceServicer_to_server(servicer, server):
                     servicer.Redact,
                     request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactRequest.FromString,
                     response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactResponse.SerializeToString,
+            ),
+            'StartRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartRebuild,
+                    request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.StartRebuildRequest.FromString,
+                    response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.StartRebuildResponse.SerializeToString,
+            ),
+            'GetRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRebuild,
+                    request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.GetRebuildRequest.FromString,
+                    response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.GetRebuildResponse.SerializeToString,
+            ),
+            'DropRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropRebuild,
+                    request_deserializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropRebuildRequest.FromString,
+                    response_serializer=gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropRebuildResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -229,6 +283,87 @@ class TelemetryService:
             '/gyre.telemetry.v1.TelemetryService/Redact',
             gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactRequest.SerializeToString,
             gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.RedactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.telemetry.v1.TelemetryService/StartRebuild',
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.StartRebuildRequest.SerializeToString,
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.StartRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.telemetry.v1.TelemetryService/GetRebuild',
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.GetRebuildRequest.SerializeToString,
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.GetRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gyre.telemetry.v1.TelemetryService/DropRebuild',
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropRebuildRequest.SerializeToString,
+            gyre_dot_telemetry_dot_v1_dot_telemetry__pb2.DropRebuildResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,1 @@
+"""What the rows of what happened cost, and what they withstand."""
