@@ -71,6 +71,7 @@ class World:
     parts: Parts
     log: MemoryDocumentLog
     quarantine: QuarantineBook
+    order: MemoryOrder
     rebuild: IndexRebuild = field(init=False)
     ingestor: Ingestor = field(init=False)
 
@@ -130,6 +131,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             allowed=allowed,
             log=MemoryDocumentLog(bus),
             quarantine=QuarantineBook(bus),
+            order=MemoryOrder(),
             parts=Parts(ReaderHere(), uploads, Shelf(f"file://{tmp_path}/store", "parts"), bus),
             view=view,
             states=states,
@@ -141,7 +143,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         ingestor = Ingestor(
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES),
             parts=world.parts,
-            order=MemoryOrder(),
+            order=world.order,
             originals=world.store,
             raw_originals=world.raw,
             outlines=Shelf(f"file://{tmp_path}/store", "outlines"),

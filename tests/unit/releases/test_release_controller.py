@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 
 import pytest
+from gyre_common.context import request_context
 from gyre_common.errors import (
     LOADING,
     Conflict,
@@ -17,8 +18,9 @@ from gyre_common.errors import (
 )
 from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.signature import Signature
-from gyre_releases.book import ReleaseBook, ReleaseScope
+from gyre_releases.book import ReleaseBook
 from gyre_releases.draft import Changes
+from gyre_releases.scope import ReleaseScope
 from gyre_releases.service import ReleaseController
 
 from tests.eventually import eventually
@@ -60,12 +62,14 @@ class FakeEmbedder:
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.tenants: list[str] = []
         self.refusals: list[GyreError] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
     async def try_version(self, role: str, version: str) -> None:
         self.requests.append(f"{role} {version}")
+        self.tenants.append(request_context().tenant)
         await self.may_answer.wait()
         if self.refusals:
             raise self.refusals.pop(0)
@@ -313,3 +317,29 @@ async def test_a_tenant_sees_its_own_releases_and_else_the_default(
 async def test_an_override_needs_a_reason(controller: ReleaseController) -> None:
     with pytest.raises(InvalidInput, match="reason is missing"):
         await controller.promote("judge", "j2", expected_generation=0, by=ANN, override=True)
+
+
+async def test_no_change_is_everybodys_by_an_empty_tenant(encoders: ReleaseController) -> None:
+    unsaid = ReleaseScope("acme")
+    changes = (
+        lambda: encoders.promote(
+            "query-encoder", "q2", expected_generation=0, by=ANN, scope=unsaid
+        ),
+        lambda: encoders.rollback("query-encoder", expected_generation=0, by=ANN, scope=unsaid),
+        lambda: encoders.set_shadow(
+            "document-encoder", "", expected_generation=0, by=ANN, scope=unsaid
+        ),
+        lambda: encoders.remove("query-encoder", "q2", by=ANN, scope=unsaid),
+    )
+    for change in changes:
+        with pytest.raises(InvalidInput, match="tenant is missing"):
+            await change()
+    assert await live_encoder(encoders) == "q1"
+
+
+async def test_a_version_is_tried_for_whom_it_is(
+    encoders: ReleaseController, embedder: FakeEmbedder
+) -> None:
+    await encoders.register("query-encoder", an_encoder("own"), ANN, scope=ACME)
+    await encoders.promote("query-encoder", "own", expected_generation=0, by=ANN, scope=ACME)
+    assert embedder.tenants == ["acme"]

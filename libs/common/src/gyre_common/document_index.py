@@ -30,11 +30,13 @@ class DocumentHappening(EventPart):
     """What a submission of a document came to, at `happened_at`, and when it got how far.
 
     A stage that it did not reach has no time, nor has one before times of stages were kept.
-    `source` is the name of the source that brought it, if one did.
+    `source` is the name of the source that brought it, if one did. One that was turned away is for
+    those whom its own `acl` lets read it.
     """
 
     state: DocumentState
     submission_id: UUID
+    acl: tuple[str, ...] = ()
     source: str | None = None
     revision: int | None = None
     submitted_at: Timestamp

@@ -39,6 +39,8 @@ class DocumentSubmitted(DocumentEvent):
 
     `part_of` is the document that this one came within, an archive or a mail: all that it holds in
     turn came with it too. `language` is a tag of BCP 47; without one it is told from the text.
+    `writer_groups` are the groups of who submitted it by RPC: they write no document that they may
+    not read. A producer who writes the record itself is trusted and sends none.
     """
 
     title: Text | None = Field(default=None, max_length=1024)
@@ -54,6 +56,7 @@ class DocumentSubmitted(DocumentEvent):
     deleted: bool = False
     submitted_at: Timestamp | None = None
     part_of: DocumentId | None = None
+    writer_groups: tuple[AccessGroup, ...] | None = None
 
 
 class DocumentHeader(DocumentEvent):
@@ -228,15 +231,18 @@ class RejectionCode(StrEnum):
     URI_NOT_ALLOWED = "uri_not_allowed"
     CONTENT_NOT_FOUND = "content_not_found"
     CORRUPT = "corrupt"
+    NAME_RESERVED = "name_reserved"
 
 
 class DocumentRejected(DocumentEvent):
     """A document was turned away; `detail` names the field and the fix.
 
-    `accepted_at` is there if it was accepted before.
+    `accepted_at` is there if it was accepted before. `acl` is that of what was submitted: it is
+    for nobody else that there was something.
     """
 
     submission_id: UUID
+    acl: tuple[AccessGroup, ...] = ()
     source: SourceName | None = None
     revision: int | None = Field(default=None, ge=0)
     stage: RejectionStage
