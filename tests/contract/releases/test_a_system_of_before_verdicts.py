@@ -31,7 +31,7 @@ from tests.fakes.bus import MemoryBus
 from tests.fakes.probes import encoder_probes
 
 ANN = Signature(actor="ann")
-DEMO = ReleaseScope(TENANT)
+DEMO = ReleaseScope(TENANT, TENANT)
 
 
 @pytest.fixture

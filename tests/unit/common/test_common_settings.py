@@ -173,7 +173,7 @@ def test_a_key_stands_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bob
     assert (ann.actor, ann.groups, ann.tenants) == ("ann", ("staff",), ("acme",))
     assert (bob.actor, bob.groups, bob.tenants) == ("bob", (), ("default",))
-    assert (ann.roles, bob.roles) == ({KeyRole.READER}, DAILY_ROLES)
+    assert (ann.roles, bob.roles) == (frozenset({KeyRole.READER}), DAILY_ROLES)
     for unknown in (KEY, "", "key-of-eve-0123456", "schlüssel", "\ud800"):
         assert settings.identity_of(unknown) is None
     assert "key-of" not in repr(settings)

@@ -249,7 +249,7 @@ async def test_a_version_of_another_tenant_encodes_for_nobody_else(
     room.releases.apply(a_release(QUERY, tenant="acme", live="own", artifacts=(own,)))
     await two_live.hold()
     for tenant in ("acme", "zoo"):
-        versions = {QUERY: "own"} if travels else {}
+        versions: dict[str, str] = {QUERY: "own"} if travels else {}
         with use_context(RequestContext(tenant=tenant, versions=versions)):
             encoding = two_live.embed(["tea"], Side.QUERY, "" if travels else "own")
             if tenant == "acme":

@@ -78,11 +78,11 @@ async def test_a_name_that_is_taken_by_what_somebody_may_not_read_is_reserved(
 ) -> None:
     fields = {"document_id": TEA, "text": "Cold."}
     for write in (
-        lambda: door.submit(OUTSIDER, fields),
-        lambda: door.upload(OUTSIDER, {"document_id": TEA}, pieces()),
+        door.submit(OUTSIDER, fields),
+        door.upload(OUTSIDER, {"document_id": TEA}, pieces()),
     ):
         with pytest.raises(InvalidInput) as refused:
-            await write()
+            await write
         assert refused.value.field == "document.document_id"
         assert refused.value.code == "name_reserved"
         assert str(refused.value).endswith("is reserved: choose another one")

@@ -321,19 +321,14 @@ async def test_an_override_needs_a_reason(controller: ReleaseController) -> None
 
 async def test_no_change_is_everybodys_by_an_empty_tenant(encoders: ReleaseController) -> None:
     unsaid = ReleaseScope("acme")
-    changes = (
-        lambda: encoders.promote(
-            "query-encoder", "q2", expected_generation=0, by=ANN, scope=unsaid
-        ),
-        lambda: encoders.rollback("query-encoder", expected_generation=0, by=ANN, scope=unsaid),
-        lambda: encoders.set_shadow(
-            "document-encoder", "", expected_generation=0, by=ANN, scope=unsaid
-        ),
-        lambda: encoders.remove("query-encoder", "q2", by=ANN, scope=unsaid),
-    )
-    for change in changes:
+    for change in (
+        encoders.promote("query-encoder", "q2", expected_generation=0, by=ANN, scope=unsaid),
+        encoders.rollback("query-encoder", expected_generation=0, by=ANN, scope=unsaid),
+        encoders.set_shadow("document-encoder", "", expected_generation=0, by=ANN, scope=unsaid),
+        encoders.remove("query-encoder", "q2", by=ANN, scope=unsaid),
+    ):
         with pytest.raises(InvalidInput, match="tenant is missing"):
-            await change()
+            await change
     assert await live_encoder(encoders) == "q1"
 
 
