@@ -120,10 +120,13 @@ class TestInElasticsearch(SubmissionOrderContract):
         name, key = uuid4().hex[:8], record_key("acme", "tea")
         old = {"partition": 0, "offset": 1, "taken_at": NOON.isoformat()}
         async with open_elasticsearch(elasticsearch_url, elasticsearch_login) as client:
-            order = ElasticsearchOrder(client, index=f"o-{name}", documents_index=f"d-{name}")
-            await client.index(index=f"o-{name}", id=key, document=old)
+            index, heads = f"test-order-{name}", f"test-documents-{name}"
+            order = ElasticsearchOrder(client, index=index, documents_index=heads)
+            await client.indices.create(index=index, mappings={"dynamic": False})
+            await client.index(index=index, id=key, document=old)
             assert await order.last("acme", "tea") == LastSubmission(place(0, 1))
-            await client.index(index=f"d-{name}", id=key, document={"acl": ["staff"]})
+            await client.indices.create(index=heads, mappings={"dynamic": False})
+            await client.index(index=heads, id=key, document={"acl": ["staff"]})
             assert await order.last("acme", "tea") == LastSubmission(place(0, 1), ("staff",))
             assert await advance(order, place(0, 2), writer=()) is Turn.FORBIDDEN
             assert await advance(order, place(0, 2), acl=None) is Turn.TAKEN

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
-from gyre_common.context import request_context
+from gyre.releases.v1.releases_pb2 import PromoteRequest
+from gyre_common.context import RequestContext, request_context, use_context
 from gyre_common.errors import (
     LOADING,
     Conflict,
@@ -14,12 +16,15 @@ from gyre_common.errors import (
     GyreError,
     InvalidInput,
     NotFound,
+    PermissionDenied,
     Unavailable,
 )
 from gyre_common.events.releases import Artifact, ReleaseChanged
+from gyre_common.rpc import ServicerContext
 from gyre_common.signature import Signature
 from gyre_releases.book import ReleaseBook
 from gyre_releases.draft import Changes
+from gyre_releases.rpc import ReleaseRpc
 from gyre_releases.scope import ReleaseScope
 from gyre_releases.service import ReleaseController
 
@@ -338,3 +343,16 @@ async def test_a_version_is_tried_for_whom_it_is(
     await encoders.register("query-encoder", an_encoder("own"), ANN, scope=ACME)
     await encoders.promote("query-encoder", "own", expected_generation=0, by=ANN, scope=ACME)
     assert embedder.tenants == ["acme"]
+
+
+async def test_a_key_for_one_tenant_promotes_that_ones_alone(encoders: ReleaseController) -> None:
+    rpc, context = ReleaseRpc(encoders), cast("ServicerContext", None)
+    about = {"role": "query-encoder", "version": "q2", "actor": "eve", "reason": "mine"}
+    with use_context(RequestContext(tenant="acme", is_for_every_tenant=False)):
+        for tenant, refusal in (("*", PermissionDenied), ("", InvalidInput), ("zoo", InvalidInput)):
+            request = PromoteRequest(**about, override=True, tenant=tenant)
+            with pytest.raises(refusal):
+                await rpc.Promote(request, context)
+        reply = await rpc.Promote(PromoteRequest(**about, tenant="acme"), context)
+    assert (reply.release.tenant, reply.release.live) == ("acme", "q2")
+    assert await live_encoder(encoders) == "q1"
