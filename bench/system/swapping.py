@@ -10,6 +10,7 @@ import psutil
 from gyre.releases.v1 import releases_pb2
 from gyre.releases.v1.releases_pb2_grpc import ReleaseServiceStub
 from gyre_common.errors import GyreError
+from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Roles
 from gyre_common.rpc import call
 
@@ -107,10 +108,16 @@ async def swap(
     began, actor = time.monotonic(), "bench"
     reply: Any
     if version is None:
-        reply = await call(releases.Rollback, releases_pb2.RollbackRequest(role=role, actor=actor))
+        back = releases_pb2.RollbackRequest(role=role, actor=actor, tenant=EVERY_TENANT)
+        reply = await call(releases.Rollback, back)
     else:
         request = releases_pb2.PromoteRequest(
-            role=role, version=version, actor=actor, reason="swap benchmark", override=True
+            role=role,
+            version=version,
+            tenant=EVERY_TENANT,
+            actor=actor,
+            reason="swap benchmark",
+            override=True,
         )
         reply = await call(releases.Promote, request, timeout=patience)
     replied, live = time.monotonic(), reply.release.live

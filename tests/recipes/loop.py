@@ -12,9 +12,10 @@ from gyre_common.events.releases import Artifact, ReleaseChanged
 from gyre_common.releases.builtin import shipped_artifacts
 from gyre_common.signature import Signature
 from gyre_common.store import Shelf
-from gyre_releases.book import ReleaseBook, ReleaseScope
+from gyre_releases.book import ReleaseBook
 from gyre_releases.draft import Changes
 from gyre_releases.handlers import build_handlers
+from gyre_releases.scope import ReleaseScope
 from gyre_releases.service import ReleaseController
 from gyre_trainer.recipes.recipe import Recipe
 from gyre_trainer.runs.book import Run, RunBook

@@ -11,7 +11,7 @@ import pytest
 from gyre_common.errors import InvalidInput
 from gyre_common.releases.builtin import GENERATOR_VERSION, digest_of_settings
 from gyre_common.signature import Signature
-from gyre_releases.book import ReleaseScope
+from gyre_releases.scope import ReleaseScope
 
 from tests.eventually import eventually
 from tests.recipes.answer_length import ANSWER_LENGTH, WORDS

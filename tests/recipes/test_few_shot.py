@@ -10,7 +10,7 @@ from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.releases.builtin import ANSWER_PROMPT_VERSION, digest_of_settings
 from gyre_common.signature import Signature
-from gyre_releases.book import ReleaseScope
+from gyre_releases.scope import ReleaseScope
 from gyre_trainer.recipes.prompt_few_shot import FEW_SHOT
 
 from tests.fakes.generator import fake_generator

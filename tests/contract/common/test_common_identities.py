@@ -13,11 +13,17 @@ from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
 from gyre.trainer.v1 import trainer_pb2, trainer_pb2_grpc
 from gyre_common.context import RequestContext
 from gyre_common.errors import PermissionDenied, Unauthenticated, Unavailable
-from gyre_common.identities import Identity
+from gyre_common.identities import Identity, KeyRole
 from gyre_common.rpc import call, channel, request_context, serve, stream
 
 SERVICE = "key-of-the-services"
-ANN = Identity(key="key-of-ann-0123456", actor="ann", groups=("staff",), tenants=("acme",))
+ANN = Identity(
+    key="key-of-ann-0123456",
+    actor="ann",
+    groups=("staff",),
+    tenants=("acme",),
+    roles=frozenset(KeyRole),
+)
 BOB = Identity(key="key-of-bob-0123456", actor="bob", groups=("guests",), tenants=("acme", "zoo"))
 PROTO = Path(__file__).parents[3] / "proto"
 

@@ -45,7 +45,7 @@ MIGRATIONS = read_migrations(default_folder())
 NO_TEXT = frozenset(
     {
         *("tenant", "document_id", "part_of", "submission_id", "interaction_id", "feedback_id"),
-        *("actor", "conversation_id", "acl", "target", "name", "metric", "role"),
+        *("actor", "conversation_id", "acl", "writer_groups", "target", "name", "metric", "role"),
         *("media_type", "language", "stage"),
         *("content_uri", "content_base64", "content_ref", "content_digest", "uri"),
         *("chunks_ref", "chunks_digest", "digest", "artifact", "report", "report_uri", "data_set"),

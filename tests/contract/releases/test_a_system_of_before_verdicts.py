@@ -18,9 +18,10 @@ from gyre_common.events.training import (
 from gyre_common.releases.builtin import shipped_artifacts
 from gyre_common.signature import Signature
 from gyre_common.store import Store
-from gyre_releases.book import ReleaseBook, ReleaseScope
+from gyre_releases.book import ReleaseBook
 from gyre_releases.draft import Changes
 from gyre_releases.handlers import build_handlers
+from gyre_releases.scope import ReleaseScope
 from gyre_releases.service import ReleaseController
 from gyre_trainer.rpc import run_message
 from gyre_trainer.runs.book import RunBook
@@ -30,7 +31,7 @@ from tests.fakes.bus import MemoryBus
 from tests.fakes.probes import encoder_probes
 
 ANN = Signature(actor="ann")
-DEMO = ReleaseScope(TENANT)
+DEMO = ReleaseScope(TENANT, TENANT)
 
 
 @pytest.fixture

@@ -23,9 +23,10 @@ from gyre_common.releases.builtin import (
 )
 from gyre_common.rpc import serve
 from gyre_common.signature import Signature
-from gyre_releases.book import ReleaseBook, ReleaseScope
+from gyre_releases.book import ReleaseBook
 from gyre_releases.draft import Changes
 from gyre_releases.rpc import ReleaseRpc
+from gyre_releases.scope import ReleaseScope
 from gyre_releases.service import ReleaseController
 
 from tests.fakes.probes import encoder_probes

@@ -18,9 +18,10 @@ from gyre_common.events.event import EVERY_TENANT, new_id
 from gyre_common.events.releases import RELEASE_CHANGED, Artifact, ReleaseChanged
 from gyre_common.events.topic import Topic
 from gyre_common.signature import Signature
-from gyre_releases.book import ReleaseBook, ReleaseScope
+from gyre_releases.book import ReleaseBook
 from gyre_releases.kafka_log import KafkaReleaseLog, Superseded
-from gyre_releases.service import ALL_TENANTS, ReleaseController
+from gyre_releases.scope import ALL_TENANTS, ReleaseScope
+from gyre_releases.service import ReleaseController
 
 from tests.fakes.probes import encoder_probes
 

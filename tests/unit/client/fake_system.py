@@ -36,6 +36,11 @@ GENERATOR = "extractive-1"
 PIECES, PIECE = 20_000, "x" * 10_000  # 200 MB
 
 
+def _check_tenant(request: Any) -> None:
+    if not request.tenant:
+        raise InvalidInput("tenant", "is missing", "say whose")
+
+
 @dataclass
 class FakeSystem(
     FakeSources,
@@ -312,6 +317,7 @@ class FakeSystem(
         return releases_pb2.ListReleasesResponse(
             releases=[
                 releases_pb2.Release(
+                    tenant="*",
                     role=role,
                     live=live,
                     generation=3,
@@ -337,12 +343,14 @@ class FakeSystem(
 
     async def Promote(self, request: Any, context: Any) -> releases_pb2.PromoteResponse:
         self._record_call(request)
+        _check_tenant(request)
         if request.expected_generation != 3:
             raise Conflict("generation 3 is the present one")
         return releases_pb2.PromoteResponse()
 
     async def Rollback(self, request: Any, context: Any) -> releases_pb2.RollbackResponse:
         self._record_call(request)
+        _check_tenant(request)
         if request.role not in ("generator", "query-encoder"):
             raise FailedPrecondition(f"no version of {request.role} was live before")
         return releases_pb2.RollbackResponse()

@@ -190,6 +190,15 @@ def test_a_canary_whose_place_other_weights_take_is_in_no_arm() -> None:
     assert resolved.arms == {"query-encoder": Arm.CANARY}
 
 
+def test_a_version_is_named_by_its_tenant_alone_or_by_all() -> None:
+    view = view_of(a_release(live="hybrid-1"), a_release(tenant="acme", live="acme-1"))
+    assert view.named("acme", Roles.RETRIEVAL, "acme-1").version == "acme-1"
+    assert view.named("other", Roles.RETRIEVAL, "hybrid-1").version == "hybrid-1"
+    for version in ("acme-1", "nobodys"):
+        with pytest.raises(FailedPrecondition, match=rf"retrieval has no version {version} here"):
+            view.named("other", Roles.RETRIEVAL, version)
+
+
 def test_another_tenants_version_cannot_be_asked_for() -> None:
     own = a_release(live="theirs", artifacts=(an_artifact("theirs"),), tenant="acme")
     view = view_of(a_release(), own)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from gyre_common.identities import DAILY_ROLES, KeyRole
 from gyre_common.personal_data import Redaction
 from gyre_common.settings import (
     CommaList,
@@ -148,7 +149,13 @@ def test_loopback_is_told_from_the_rest(host: str, expected: bool) -> None:
 
 
 ANNS_KEY, BOBS_KEY = "key-of-ann-0123456", "key-of-bob-0123456"
-ANN = {"key": ANNS_KEY, "actor": "ann", "groups": ["staff"], "tenants": ["acme"]}
+ANN = {
+    "key": ANNS_KEY,
+    "actor": "ann",
+    "groups": ["staff"],
+    "tenants": ["acme"],
+    "roles": ["reader"],
+}
 BOB = {"key": BOBS_KEY, "actor": "bob"}
 
 
@@ -166,6 +173,7 @@ def test_a_key_stands_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bob
     assert (ann.actor, ann.groups, ann.tenants) == ("ann", ("staff",), ("acme",))
     assert (bob.actor, bob.groups, bob.tenants) == ("bob", (), ("default",))
+    assert (ann.roles, bob.roles) == (frozenset({KeyRole.READER}), DAILY_ROLES)
     for unknown in (KEY, "", "key-of-eve-0123456", "schlüssel", "\ud800"):
         assert settings.identity_of(unknown) is None
     assert "key-of" not in repr(settings)
@@ -196,7 +204,9 @@ def test_identities_are_read_from_the_secrets_folder(
         ({**BOB, "groups": "staff"}, "entry 2: groups: input should be a valid tuple"),
         ({**BOB, "groups": ["x", ""]}, "entry 2: groups: entry 2: value should have at least 1"),
         ({**BOB, "tenants": []}, "entry 2: tenants: tuple should have at least 1"),
-        ({**BOB, "tenants": ["*"]}, "entry 2: tenants: entry 1: string should match"),
+        ({**BOB, "tenants": ["a*"]}, "entry 2: tenants: entry 1: string should match"),
+        ({**BOB, "roles": []}, "entry 2: roles: frozenset should have at least 1"),
+        ({**BOB, "roles": ["boss"]}, "entry 2: roles: entry 1: input should be 'producer',"),
         ({**BOB, "s3cret-s3cret-s3cret": 1}, "entry 2: has another name than key, actor, groups"),
         ("s3cret-s3cret-s3cret", "entry 2: input should be a valid dictionary"),
         ({**BOB, "key": ANN["key"]}, "entry 2: has the key of an earlier entry"),

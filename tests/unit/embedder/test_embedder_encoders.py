@@ -241,6 +241,24 @@ async def test_the_version_that_travels_with_the_request_is_obeyed(two_live: Enc
         assert (await two_live.embed(["tea"], Side.QUERY, ""))[0] == "one"
 
 
+@pytest.mark.parametrize("travels", [False, True])
+async def test_a_version_of_another_tenant_encodes_for_nobody_else(
+    room: Room, two_live: Encoders, travels: bool
+) -> None:
+    own = an_artifact("own", fits="d")
+    room.releases.apply(a_release(QUERY, tenant="acme", live="own", artifacts=(own,)))
+    await two_live.hold()
+    for tenant in ("acme", "zoo"):
+        versions: dict[str, str] = {QUERY: "own"} if travels else {}
+        with use_context(RequestContext(tenant=tenant, versions=versions)):
+            encoding = two_live.embed(["tea"], Side.QUERY, "" if travels else "own")
+            if tenant == "acme":
+                assert (await encoding)[0] == "own"
+            else:
+                with pytest.raises(FailedPrecondition, match="has no version own here"):
+                    await encoding
+
+
 async def test_a_request_waits_for_a_load_for_half_of_its_time_at_most(
     room: Room, two_live: Encoders
 ) -> None:

@@ -52,11 +52,12 @@ def indexed(
     )
 
 
-def rejection(at: int, revision: int | None = None) -> DocumentRejected:
+def rejection(at: int, revision: int | None = None, acl: tuple[str, ...] = ()) -> DocumentRejected:
     return a_document_rejected(
         document_id="d",
         submission_id=UUID(int=1000 + at),
         revision=revision,
+        acl=acl,
         submitted_at=minutes(at),
         rejected_at=minutes(at),
     )
@@ -86,6 +87,18 @@ def test_an_older_submission_that_was_turned_away_late_does_not_change_the_state
 def test_a_document_that_was_only_ever_rejected_has_no_revision() -> None:
     record = with_rejection(None, rejection(at=0))
     assert (record.state, record.revision) == (DocumentState.REJECTED, -1)
+
+
+def test_a_document_that_was_only_ever_rejected_is_for_whom_it_would_have_been() -> None:
+    record = with_rejection(None, rejection(at=0, acl=("board",)))
+    assert record.acl == ("board",)
+    assert with_rejection(record, rejection(at=1)).acl == ("board",)
+
+
+def test_a_rejection_of_what_is_indexed_is_for_whom_it_would_have_been() -> None:
+    record = with_rejection(indexed(None, 1, at=0), rejection(at=5, acl=("board",)))
+    assert record.acl == ()
+    assert [happening.acl for happening in record.timeline] == [(), ("board",)]
 
 
 def test_a_deletion_is_a_state_of_its_own() -> None:

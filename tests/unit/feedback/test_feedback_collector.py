@@ -98,6 +98,16 @@ async def test_a_retry_with_the_same_key_is_the_same_feedback(
     assert await collector.submit(a_thumb(idempotency_key="k1")) == first
 
 
+async def test_a_key_that_came_with_another_word_is_refused(
+    collector: FeedbackCollector, publisher: FakePublisher
+) -> None:
+    await collector.submit(a_thumb(idempotency_key="k1"))
+    with pytest.raises(InvalidInput, match="idempotency_key was sent before") as refused:
+        await collector.submit(a_thumb(idempotency_key="k1", value="down"))
+    assert refused.value.field == "idempotency_key"
+    assert len(publisher.published) == 1
+
+
 @pytest.mark.parametrize(
     "other",
     [

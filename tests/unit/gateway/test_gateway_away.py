@@ -38,8 +38,11 @@ NEEDS: dict[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
     ("POST", "/v1/dead-letters/{topic}/drop"): ("telemetry", {"offsets": [7], "reason": "no use"}),
     ("GET", "/v1/releases"): ("releases", None),
     ("GET", "/v1/releases/{role}/versions/{version}"): ("releases", None),
-    ("POST", "/v1/releases/{role}/promote"): ("releases", {"version": "extractive-1"}),
-    ("POST", "/v1/releases/{role}/rollback"): ("releases", {}),
+    ("POST", "/v1/releases/{role}/promote"): (
+        "releases",
+        {"version": "extractive-1", "tenant": "*"},
+    ),
+    ("POST", "/v1/releases/{role}/rollback"): ("releases", {"tenant": "*"}),
     ("GET", "/v1/runs"): ("trainer", None),
     ("POST", "/v1/runs"): ("trainer", {}),
     ("GET", "/v1/runs/{run_id}"): ("trainer", None),

@@ -26,7 +26,8 @@ async def test_releases_are_listed_and_versions_shown(edge: Edge, system: FakeSy
 async def test_a_version_is_made_live_and_the_one_before_again(
     edge: Edge, system: FakeSystem
 ) -> None:
-    body = {"version": "extractive-1", "reason": "better", "override": True, "generation": 3}
+    fields = {"version": "extractive-1", "reason": "better", "override": True}
+    body = {**fields, "generation": 3, "tenant": "*"}
     headers = {"gyre-actor": "ann"}
     reply = await edge.http.post("/v1/releases/generator/promote", json=body, headers=headers)
     assert reply.status_code == 200
@@ -38,13 +39,21 @@ async def test_a_version_is_made_live_and_the_one_before_again(
     )
     promote = next(one for one in system.requests if hasattr(one, "override"))
     assert (promote.reason, promote.actor, promote.override) == ("better", "ann", True)
-    for body_or_none in ({"reason": "worse", "generation": 3}, None):
-        reply = await edge.http.post("/v1/releases/generator/rollback", json=body_or_none)
+    for back in ({"tenant": "*", "reason": "worse", "generation": 3}, {"tenant": "default"}):
+        reply = await edge.http.post("/v1/releases/generator/rollback", json=back)
         assert reply.status_code == 200
+    assert system.requests[-2].tenant == "default"
+
+
+@pytest.mark.parametrize("change", ["promote", "rollback"])
+async def test_a_change_says_whose_release_it_is(edge: Edge, change: str) -> None:
+    body = {"version": "extractive-1"} if change == "promote" else {}
+    reply = await edge.http.post(f"/v1/releases/generator/{change}", json=body)
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "tenant")
 
 
 async def test_what_changed_meanwhile_is_a_conflict(edge: Edge, system: FakeSystem) -> None:
-    body = {"version": "extractive-1", "generation": 2}
+    body = {"version": "extractive-1", "generation": 2, "tenant": "*"}
     reply = await edge.http.post("/v1/releases/generator/promote", json=body)
     assert (reply.status_code, reply.json()["error"]["type"]) == (409, "conflict_error")
     assert "generation 3 is the present one" in reply.json()["error"]["message"]

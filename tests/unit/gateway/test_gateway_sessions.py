@@ -84,6 +84,18 @@ async def test_a_tenant_that_a_key_does_not_open_is_named(two_people: Edge) -> N
     assert "acme, b" in reply.json()["error"]["message"]
 
 
+async def test_a_role_that_a_key_lacks_is_named_with_who_gives_it(
+    system: FakeSystem, two_people: Edge
+) -> None:
+    headers = {"authorization": f"Bearer {BOB['key']}"}
+    body = {"version": "extractive-1", "tenant": "*"}
+    reply = await two_people.http.post("/v1/releases/generator/promote", json=body, headers=headers)
+    assert (reply.status_code, reply.json()["error"]["type"]) == (403, "permission_error")
+    assert "Promote needs the role operator" in reply.json()["error"]["message"]
+    assert "ask who sets GYRE_IDENTITIES" in reply.json()["error"]["message"]
+    assert not any(hasattr(request, "override") for request in system.requests)
+
+
 async def test_who_signs_in_sees_who_they_are(system: FakeSystem, two_people: Edge) -> None:
     reply = await two_people.http.put("/session", json={"key": ANN["key"]}, headers=CONSOLE)
     state = reply.json()

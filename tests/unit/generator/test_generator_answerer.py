@@ -277,6 +277,21 @@ async def test_a_retry_with_the_same_key_is_the_same_interaction(
     assert ids[0] == ids[1] != ids[2]
 
 
+async def test_a_key_that_came_with_another_question_is_refused(
+    make_answerer: MakeAnswerer, bus: MemoryBus
+) -> None:
+    answerer = make_answerer()
+    keyed = Ask(ASK.question, idempotency_key="try-1")
+    first = (await answerer.answer(keyed)).interaction.interaction_id
+    for other in (replace(keyed, question="And coffee?"), replace(keyed, actor="eve")):
+        with pytest.raises(InvalidInput, match="idempotency_key was sent before"):
+            await answerer.answer(other)
+        # Another process has not seen the first: it is no retry of that all the same.
+        assert (await make_answerer().answer(other)).interaction.interaction_id != first
+    assert (await answerer.answer(keyed)).interaction.interaction_id == first
+    assert len(bus.sent) == 4
+
+
 async def test_a_key_of_one_tenant_says_nothing_about_another(
     make_answerer: MakeAnswerer,
 ) -> None:

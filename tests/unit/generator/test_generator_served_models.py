@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import FailedPrecondition, GyreError, Retryable
 from gyre_common.events.releases import Artifact, Roles
 from gyre_common.model_folders import ModelFolders, keep_model
@@ -211,6 +212,16 @@ async def test_a_server_that_lost_a_model_gets_it_again_once(room: Room) -> None
     room.server.models.clear()
     assert await room.write(one) == ["one", AnswerDraft("one")]
     assert room.server.loads == ["one", "one"]
+
+
+async def test_a_version_of_another_tenant_is_tried_for_nobody_else(room: Room) -> None:
+    one = await room.artifact("one")
+    room.releases.apply(a_release(Roles.GENERATOR, tenant="acme", live="one", artifacts=(one,)))
+    trial = GeneratorTrial(["openai"], room.releases, room.models, no_judge)
+    with pytest.raises(FailedPrecondition, match="generator has no version one here"):
+        await trial.try_version("one")
+    with use_context(RequestContext(tenant="acme")):
+        await trial.try_version("one")
 
 
 async def test_versions_of_the_same_files_share_what_the_server_has(room: Room) -> None:

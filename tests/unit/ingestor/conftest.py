@@ -84,6 +84,7 @@ class World:
     parts: Parts
     log: MemoryDocumentLog
     quarantine: QuarantineBook
+    order: MemoryOrder
     rebuild: IndexRebuild = field(init=False)
     ingestor: Ingestor = field(init=False)
 
@@ -144,6 +145,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             allowed=allowed,
             log=MemoryDocumentLog(bus),
             quarantine=QuarantineBook(bus),
+            order=MemoryOrder(),
             parts=Parts(ReaderHere(), uploads, Shelf(f"file://{tmp_path}/store", "parts"), bus),
             view=view,
             states=states,
@@ -155,7 +157,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         ingestor = Ingestor(
             contents=ContentSource(outside, ReaderHere(), max_bytes=MAX_BYTES),
             parts=world.parts,
-            order=MemoryOrder(),
+            order=world.order,
             places=world.places,
             outlines=Shelf(f"file://{tmp_path}/store", "outlines"),
             reader=ReaderHere(),

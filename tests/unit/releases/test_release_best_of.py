@@ -7,7 +7,8 @@ import pytest
 from gyre_common.errors import FailedPrecondition, InvalidInput
 from gyre_common.events.releases import Artifact
 from gyre_common.releases.builtin import shipped_artifacts
-from gyre_releases.book import ReleaseBook, ReleaseScope
+from gyre_releases.book import ReleaseBook
+from gyre_releases.scope import ReleaseScope
 from gyre_releases.settings_only import NewSettings, settings_version
 
 from tests.unit.releases.release_builders import (

@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
+from gyre.releases.v1.releases_pb2 import PromoteRequest
+from gyre_common.context import RequestContext, request_context, use_context
 from gyre_common.errors import (
     LOADING,
     Conflict,
@@ -13,12 +16,16 @@ from gyre_common.errors import (
     GyreError,
     InvalidInput,
     NotFound,
+    PermissionDenied,
     Unavailable,
 )
 from gyre_common.events.releases import Artifact, ReleaseChanged
+from gyre_common.rpc import ServicerContext
 from gyre_common.signature import Signature
-from gyre_releases.book import ReleaseBook, ReleaseScope
+from gyre_releases.book import ReleaseBook
 from gyre_releases.draft import Changes
+from gyre_releases.rpc import ReleaseRpc
+from gyre_releases.scope import ReleaseScope
 from gyre_releases.service import ReleaseController
 
 from tests.eventually import eventually
@@ -60,12 +67,14 @@ class FakeEmbedder:
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.tenants: list[str] = []
         self.refusals: list[GyreError] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
     async def try_version(self, role: str, version: str) -> None:
         self.requests.append(f"{role} {version}")
+        self.tenants.append(request_context().tenant)
         await self.may_answer.wait()
         if self.refusals:
             raise self.refusals.pop(0)
@@ -313,3 +322,37 @@ async def test_a_tenant_sees_its_own_releases_and_else_the_default(
 async def test_an_override_needs_a_reason(controller: ReleaseController) -> None:
     with pytest.raises(InvalidInput, match="reason is missing"):
         await controller.promote("judge", "j2", expected_generation=0, by=ANN, override=True)
+
+
+async def test_no_change_is_everybodys_by_an_empty_tenant(encoders: ReleaseController) -> None:
+    unsaid = ReleaseScope("acme")
+    for change in (
+        encoders.promote("query-encoder", "q2", expected_generation=0, by=ANN, scope=unsaid),
+        encoders.rollback("query-encoder", expected_generation=0, by=ANN, scope=unsaid),
+        encoders.set_shadow("document-encoder", "", expected_generation=0, by=ANN, scope=unsaid),
+        encoders.remove("query-encoder", "q2", by=ANN, scope=unsaid),
+    ):
+        with pytest.raises(InvalidInput, match="tenant is missing"):
+            await change
+    assert await live_encoder(encoders) == "q1"
+
+
+async def test_a_version_is_tried_for_whom_it_is(
+    encoders: ReleaseController, embedder: FakeEmbedder
+) -> None:
+    await encoders.register("query-encoder", an_encoder("own"), ANN, scope=ACME)
+    await encoders.promote("query-encoder", "own", expected_generation=0, by=ANN, scope=ACME)
+    assert embedder.tenants == ["acme"]
+
+
+async def test_a_key_for_one_tenant_promotes_that_ones_alone(encoders: ReleaseController) -> None:
+    rpc, context = ReleaseRpc(encoders), cast("ServicerContext", None)
+    about = {"role": "query-encoder", "version": "q2", "actor": "eve", "reason": "mine"}
+    with use_context(RequestContext(tenant="acme", is_for_every_tenant=False)):
+        for tenant, refusal in (("*", PermissionDenied), ("", InvalidInput), ("zoo", InvalidInput)):
+            request = PromoteRequest(**about, override=True, tenant=tenant)
+            with pytest.raises(refusal):
+                await rpc.Promote(request, context)
+        reply = await rpc.Promote(PromoteRequest(**about, tenant="acme"), context)
+    assert (reply.release.tenant, reply.release.live) == ("acme", "q2")
+    assert await live_encoder(encoders) == "q1"

@@ -166,6 +166,29 @@ def test_years_of_training_never_make_a_release_larger_than_the_topic_takes() ->
     assert {"j0", release.live, *release.history} <= set(known)
 
 
+def test_a_flood_of_registrations_drives_nobody_out() -> None:
+    book = a_book(a_release("judge", an_artifact("j1")))
+    for n in range(MAX_ARTIFACTS):
+        register(book, "judge", an_artifact(f"waits{n}"))
+    with pytest.raises(FailedPrecondition, match=r"judge has 50 versions that wait.*remove those"):
+        register(book, "judge", an_artifact("one-too-many"))
+    assert len(book.release("judge").artifacts) == MAX_ARTIFACTS + 1
+    register(book, "judge", an_artifact("of-acme"), tenant="acme")
+    assert book.release("judge", "acme").artifact("of-acme")
+    assert len(book.release("judge", "acme").artifacts) == MAX_ARTIFACTS + 1
+
+
+def test_what_a_gate_refused_makes_room_and_what_passed_and_waits_does_not() -> None:
+    book = a_book(a_release("judge", an_artifact("j1")))
+    register(book, "judge", an_artifact("held", gate="passed", outcome="passed"))
+    register(book, "judge", an_artifact("lost", gate="failed", outcome="refused"))
+    for n in range(MAX_ARTIFACTS - 1):
+        register(book, "judge", an_artifact(f"waits{n}"))
+    known = {artifact.version for artifact in book.release("judge").artifacts}
+    assert {"held", "waits0"} <= known
+    assert "lost" not in known
+
+
 def test_state_of_a_role_is_whole_again_after_it_was_read_from_the_topic() -> None:
     book = a_judge_with("j2", gate="failed")
     promote(book, "judge", "j2", override=True)

@@ -1,10 +1,11 @@
 """A tenant's own versions, the default that others have, and what travels together in each."""
 
 import pytest
-from gyre_common.errors import FailedPrecondition, InvalidInput
+from gyre_common.errors import FailedPrecondition, InvalidInput, PermissionDenied
 from gyre_common.events.releases import ReleaseChanged
 from gyre_common.releases import ReleaseView
-from gyre_releases.book import ReleaseBook, ReleaseScope
+from gyre_releases.book import ReleaseBook
+from gyre_releases.scope import ReleaseScope
 
 from tests.unit.releases.release_builders import (
     ANN,
@@ -200,6 +201,29 @@ def test_what_a_request_means_follows_from_who_asks() -> None:
     assert book.tenant_of("retrieval", ReleaseScope("acme", "acme")) == "acme"
     with pytest.raises(InvalidInput, match="another tenant's"):
         book.tenant_of("query-encoder", ReleaseScope("acme", "umbrella"))
+
+
+def test_a_change_says_whose_release_it_is() -> None:
+    for named in ("acme", "*"):
+        assert ReleaseScope("acme", named).tenant_to_change() == named
+    with pytest.raises(InvalidInput, match=r"tenant is missing: send acme .*or \* to change"):
+        ReleaseScope("acme").tenant_to_change()
+    with pytest.raises(InvalidInput, match="another tenant's"):
+        ReleaseScope("acme", "umbrella").tenant_to_change()
+
+
+def test_what_everybody_has_is_changed_by_nobody_whose_key_is_not_for_everybody() -> None:
+    book = search()
+    everybody = ReleaseScope("acme", "*", may_change_default=False)
+    with pytest.raises(PermissionDenied, match=r"send acme for your own, or ask who sets"):
+        everybody.tenant_to_change()
+    with pytest.raises(PermissionDenied):
+        book.owner_of("retrieval", an_artifact("mine"), everybody)
+    unsaid = ReleaseScope("acme", may_change_default=False)
+    with pytest.raises(PermissionDenied):
+        book.owner_of("retrieval", an_artifact("mine"), unsaid)
+    own = ReleaseScope("acme", "acme", may_change_default=False)
+    assert own.tenant_to_change() == book.owner_of("retrieval", an_artifact("mine"), own) == "acme"
 
 
 def test_a_tenant_that_has_only_registered_goes_on_with_the_default() -> None:

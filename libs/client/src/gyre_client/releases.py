@@ -34,7 +34,9 @@ class Change:
 
 
 class Releases(Part[LoopT]):
-    """A `tenant` of `*` means the default of all tenants; without one, what the caller has."""
+    """A `tenant` of `*` means the default of all tenants; without one, what the caller has. What
+    changes a release has to say whose: `release.tenant` of what `list` gave, to change that.
+    """
 
     stub, service = ReleaseServiceStub, "releases"
     seconds = 100.0  # a new encoder is loaded and tried before it is live, and other calls wait
@@ -64,7 +66,7 @@ class Releases(Part[LoopT]):
         reason: str = "",
         override: bool = False,
         generation: int = 0,
-        tenant: str = "",
+        tenant: str,
     ) -> Change:
         """Makes a version live, with what has to go along.
 
@@ -90,7 +92,7 @@ class Releases(Part[LoopT]):
         *,
         reason: str = "",
         generation: int = 0,
-        tenant: str = "",
+        tenant: str,
     ) -> Change:
         """Makes the version live that was live before. Raises as `promote`."""
         request = releases_pb2.RollbackRequest(
@@ -163,7 +165,7 @@ class Releases(Part[LoopT]):
 
     @method
     async def set_shadow(
-        self, role: str, version: str, *, reason: str = "", tenant: str = ""
+        self, role: str, version: str, *, reason: str = "", tenant: str
     ) -> releases_pb2.Release:
         """Makes a version the shadow of its role, or none where it is empty."""
         request = releases_pb2.SetShadowRequest(
@@ -176,7 +178,7 @@ class Releases(Part[LoopT]):
 
     @method
     async def remove(
-        self, role: str, version: str, *, reason: str = "", tenant: str = ""
+        self, role: str, version: str, *, reason: str = "", tenant: str
     ) -> releases_pb2.Release:
         """Forgets a version. Raises FailedPrecondition: it serves, did, may, or others need it."""
         request = releases_pb2.RemoveVersionRequest(

@@ -221,6 +221,9 @@ class Submitter(Part[None]):
         except InvalidInput as error:
             self._refuse(draft, error.code or "invalid", str(error))
             return
+        except NotFound as error:  # of a deletion
+            self._refuse(draft, "not_found", str(error))
+            return
         self._progress.submitted += 1
         self._accepted.put_nowait(_Submission(draft.document_id, reply.submission_id))
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
-from gyre_common.events.event import DEFAULT_TENANT
+from gyre_common.errors import PermissionDenied
+from gyre_common.events.event import DEFAULT_TENANT, EVERY_TENANT
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,16 @@ class RequestContext:
 
     `acl` holds the caller's access groups: a document without groups is public within its tenant,
     any other needs one of these. `actor` is who calls, where their key tells; else it is empty, and
-    a request's own word counts. `versions` maps a role to the version that the first service
-    resolved, `arms` a role under experiment to the side that this version is on; empty where nobody
-    resolved yet. `deadline` is a moment on the monotonic clock.
+    a request's own word counts. `is_for_every_tenant` tells whether they may change what concerns
+    all tenants; it does not travel on, as services are believed. `versions` maps a role to the
+    version that the first service resolved, `arms` a role under experiment to the side that this
+    version is on; empty where nobody resolved yet. `deadline` is a moment on the monotonic clock.
     """
 
     tenant: str = DEFAULT_TENANT
     acl: tuple[str, ...] = ()
     actor: str = ""
+    is_for_every_tenant: bool = True
     versions: Mapping[str, str] = field(default_factory=dict)
     arms: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
@@ -31,9 +34,22 @@ class RequestContext:
         """Seconds left, never negative; None when there is no deadline."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
+    def check_is_for_every_tenant(self) -> None:
+        """Raises PermissionDenied: their key lets them change no more than their own tenant."""
+        if not self.is_for_every_tenant:
+            raise not_for_every_tenant(self.tenant)
+
     def may_read(self, acl: tuple[str, ...]) -> bool:
         """Whether the caller may read a document of their tenant with these groups."""
         return not acl or not set(acl).isdisjoint(self.acl)
+
+
+def not_for_every_tenant(tenant: str) -> PermissionDenied:
+    """Why a caller of the tenant may not change what all of them have."""
+    return PermissionDenied(
+        f"tenant {EVERY_TENANT} is everybody's and not open to this key: send {tenant} for your "
+        f"own, or ask who sets GYRE_IDENTITIES to add {EVERY_TENANT} to the key's tenants"
+    )
 
 
 _CURRENT: ContextVar[RequestContext | None] = ContextVar("gyre_request", default=None)

@@ -31,10 +31,12 @@ class DocumentHappening(EventPart):
 
     A stage that it did not reach has no time, nor has one before times of stages were kept.
     `source` is the name of the source that brought it, if one did; `notes` say what was not read.
+    One that was turned away is for those whom its own `acl` lets read it.
     """
 
     state: DocumentState
     submission_id: UUID
+    acl: tuple[str, ...] = ()
     source: str | None = None
     revision: int | None = None
     submitted_at: Timestamp

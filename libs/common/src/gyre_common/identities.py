@@ -3,13 +3,14 @@
 import hmac
 from collections.abc import Iterable
 from dataclasses import replace
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from gyre_common.context import RequestContext
 from gyre_common.errors import PermissionDenied
-from gyre_common.events.event import DEFAULT_TENANT, AccessGroup, Tenant
+from gyre_common.events.event import DEFAULT_TENANT, EVERY_TENANT, AccessGroup, TenantOrEvery
 from gyre_common.lines import has_control_characters
 
 
@@ -29,9 +30,25 @@ def _a_name(actor: str) -> str:
 Key = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
+class KeyRole(StrEnum):
+    """What the holder of a key does; `rpc/permissions.py` says which calls that is."""
+
+    PRODUCER = "producer"
+    READER = "reader"
+    VOTER = "voter"
+    ANALYST = "analyst"
+    OPERATOR = "operator"
+
+
+DAILY_ROLES = frozenset(KeyRole) - {KeyRole.OPERATOR}
+"""Of a key that names no roles (docs/adr/0051)."""
+
+
 class Identity(BaseModel):
     """Who holds `key`: the name that their questions, votes and changes bear, the access groups
-    they are in, and the tenants they may speak for.
+    they are in, the tenants they may speak for, and what they may do there.
+
+    The tenant `*` stands for all of them, and for what concerns all of them.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -39,7 +56,8 @@ class Identity(BaseModel):
     key: Key
     actor: Annotated[str, Field(max_length=256), AfterValidator(_a_name)]
     groups: tuple[AccessGroup, ...] = Field(default=(), max_length=256)
-    tenants: tuple[Tenant, ...] = Field(default=(DEFAULT_TENANT,), min_length=1)
+    tenants: tuple[TenantOrEvery, ...] = Field(default=(DEFAULT_TENANT,), min_length=1)
+    roles: frozenset[KeyRole] = Field(default=DAILY_ROLES, min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -53,12 +71,26 @@ class Identity(BaseModel):
         """What a call says of its caller, corrected by what is known of them. Raises
         PermissionDenied for a tenant that is not theirs.
         """
-        if caller.tenant not in self.tenants:
+        if not self.may_speak_for(caller.tenant):
             raise PermissionDenied(
                 f"tenant {caller.tenant} is not open to this key: send gyre-tenant as one of "
                 f"{', '.join(self.tenants)}"
             )
-        return replace(caller, acl=self.groups, actor=self.actor)
+        return replace(
+            caller,
+            acl=self.groups,
+            actor=self.actor,
+            is_for_every_tenant=self.is_for_every_tenant,
+        )
+
+    def may_speak_for(self, tenant: str) -> bool:
+        """Whether the tenant is theirs."""
+        return self.is_for_every_tenant or tenant in self.tenants
+
+    @property
+    def is_for_every_tenant(self) -> bool:
+        """Whether they may do what concerns all tenants, where their roles allow it."""
+        return EVERY_TENANT in self.tenants
 
 
 def identity_of(key: str, identities: Iterable[Identity]) -> Identity | None:

@@ -111,17 +111,17 @@ class Encoders:
 
         Raises:
             InvalidInput: no text, or more than `MOST_TEXTS`.
-            FailedPrecondition: the version is not registered here (yet), cannot be loaded, or takes
-                longer to load than half of the time that the caller gave.
+            FailedPrecondition: the version is not registered here (yet) for the caller's tenant or
+                for all, cannot be loaded, or takes longer to load than half of the time that the
+                caller gave.
         """
         if not 1 <= len(texts) <= MOST_TEXTS:
             raise InvalidInput("texts", f"holds {len(texts)} texts", f"send 1 to {MOST_TEXTS}")
         context, role = request_context(), ROLE[side]
-        version = (
-            version
-            or context.versions.get(role)
-            or self._releases.live(context.tenant, role).version
-        )
+        if named := version or context.versions.get(role):
+            version = self._releases.named(context.tenant, role, named).version
+        else:
+            version = self._releases.live(context.tenant, role).version
         remaining = context.remaining()
         # The other half is for the caller, who may know another version to ask for.
         within = None if remaining is None else remaining / 2

@@ -65,10 +65,13 @@ def with_revision(
 
 
 def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -> DocumentRecord:
-    """The record once a submission was turned away. What is indexed stays as it is."""
+    """The record once a submission was turned away. What is indexed stays as it is; where nothing
+    was, it is for those who could have read it.
+    """
     happening = DocumentHappening(
         state=DocumentState.REJECTED,
         submission_id=rejection.submission_id,
+        acl=rejection.acl,
         source=rejection.source,
         revision=rejection.revision,
         submitted_at=rejection.submitted_at,
@@ -83,7 +86,11 @@ def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -
     if before is not None:
         return before.model_copy(update={"state": state, "timeline": timeline})
     return DocumentRecord(
-        tenant=rejection.tenant, document_id=rejection.document_id, state=state, timeline=timeline
+        tenant=rejection.tenant,
+        document_id=rejection.document_id,
+        state=state,
+        acl=rejection.acl,
+        timeline=timeline,
     )
 
 

@@ -483,6 +483,8 @@ export interface Change extends Release {
 
 export interface Promotion {
   version: string;
+  /** Whose release: `*` for everybody's. */
+  tenant: string;
   reason: string;
   override: boolean;
   /** The generation that was seen: refused where it is another by now. */
@@ -490,6 +492,8 @@ export interface Promotion {
 }
 
 export interface Rollback {
+  /** Whose release: `*` for everybody's. */
+  tenant: string;
   reason: string;
   generation: number;
 }

@@ -294,6 +294,7 @@ export const texts = {
       uri_not_allowed: "It lies where Gyre may not read.",
       content_not_found: "There is nothing at the place that it points to.",
       corrupt: "It is damaged, or too hard to read.",
+      name_reserved: "Its name is reserved. Choose another one.",
       instructions: "It speaks to the model that answers, so somebody has to look at it first.",
       toxicity: "It abuses people, so somebody has to look at it first.",
     } as Record<string, string>,

@@ -70,10 +70,9 @@ class Identities:
 
 def caller_of(session: Session, identity: Identity | None) -> Caller:
     """Who a session names, as far as its key lets it: the services hold every call to that."""
-    tenant = session.tenant
-    if not tenant:
-        bound = identity is not None and DEFAULT_TENANT not in identity.tenants
-        tenant = identity.tenants[0] if identity and bound else DEFAULT_TENANT
+    tenant = session.tenant or DEFAULT_TENANT
+    if not session.tenant and identity is not None and not identity.may_speak_for(DEFAULT_TENANT):
+        tenant = identity.tenants[0]
     return Caller(
         tenant=tenant,
         groups=identity.groups if identity else session.groups,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from gyre.retriever.v1.retriever_pb2 import Filters
@@ -11,6 +12,7 @@ from gyre_common.errors import InvalidInput
 from gyre_common.events.event import derived_id, new_id
 from gyre_common.events.interactions import Turn
 from gyre_common.events.releases import Roles
+from gyre_common.idempotency import fingerprint_of
 from gyre_common.lines import check_line
 from gyre_common.text import content_terms
 
@@ -68,10 +70,25 @@ class Ask:
         _check_writing(self)
 
     def interaction_id(self, tenant: str) -> UUID:
-        """A retry with the same key is the same interaction; without a key each is a new one."""
+        """A retry with the same key and question is the same interaction; without a key each is a
+        new one.
+        """
         if not self.idempotency_key:
             return new_id()
-        return derived_id(uuid5(NAMESPACE_URL, f"gyre:{tenant}"), f"answer/{self.idempotency_key}")
+        request = f"answer/{self.idempotency_key}\n{self.fingerprint()}"
+        return derived_id(uuid5(NAMESPACE_URL, f"gyre:{tenant}"), request)
+
+    def fingerprint(self) -> str:
+        """The same where everything but the key is."""
+        fields = {each.name: getattr(self, each.name) for each in dataclass_fields(self)}
+        return fingerprint_of(
+            fields
+            | {
+                "idempotency_key": "",
+                "history": [(turn.role, turn.content) for turn in self.history],
+                "filters": self.filters.SerializeToString(deterministic=True).hex(),
+            }
+        )
 
     @property
     def names_version(self) -> bool:

@@ -19,6 +19,7 @@ from gyre_common.events.interactions import (
 )
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.releases import Roles
+from gyre_common.idempotency import UsedKeys
 from gyre_common.releases import ReleaseView
 from gyre_common.telemetry import METRICS
 
@@ -83,6 +84,7 @@ class Answerer:
         self._releases = releases
         self._recorder = recorder
         self._checks = checks
+        self._used_keys = UsedKeys()
         self._recording_tasks: set[asyncio.Task[InteractionCompleted]] = set()
 
     async def __aenter__(self) -> Self:
@@ -104,7 +106,8 @@ class Answerer:
         """The text leaves as it comes, the interaction once Kafka has it; its latency then tells of
         recording too. An answer that fails or is cancelled is recorded as such.
 
-        Raises InvalidInput, and nothing is recorded; Unavailable where something is not there or
+        Raises InvalidInput, also where the idempotency key came with another question, and nothing
+        is recorded; Unavailable where something is not there or
         sends nonsense (without Kafka nothing is begun); FailedPrecondition for a missing version.
         """
         caller = request_context()
@@ -115,6 +118,7 @@ class Answerer:
                 "it, or check GYRE_KAFKA_SERVERS",
                 retry_after_seconds=5.0,
             )
+        self._used_keys.check(ask.idempotency_key, caller.tenant, fingerprint=ask.fingerprint())
         interaction_id = ask.interaction_id(caller.tenant)
         progress = AnswerProgress(ask, ask.with_version(caller), interaction_id)
         ending, is_recorded = _BUG, False

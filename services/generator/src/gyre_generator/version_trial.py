@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from gyre_common.best_of import best_of
+from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition
 from gyre_common.events.releases import Roles
 from gyre_common.releases import ReleaseView
@@ -21,7 +22,7 @@ class VersionTrial(Protocol):
 
     async def try_version(self, version: str) -> None:
         """Return once it has done its work. Raises FailedPrecondition: it is not registered here
-        (yet), or cannot be used, with the reason.
+        (yet) for the caller's tenant or for all, or cannot be used, with the reason.
         """
 
 
@@ -35,7 +36,7 @@ class PromptTrial:
 
     async def try_version(self, version: str) -> None:
         """See `VersionTrial`."""
-        artifact = self._releases.artifact(Roles.ANSWER_PROMPT, version)
+        artifact = self._releases.named(request_context().tenant, Roles.ANSWER_PROMPT, version)
         try:
             self._prompts.load(*template_of(artifact))
         except PromptError as error:
@@ -66,7 +67,7 @@ class GeneratorTrial:
         """See `VersionTrial`; one without a model is fine. Its model may still be being loaded.
         Raises Unavailable as well: the model server, or the judge, cannot be reached.
         """
-        artifact = self._releases.artifact(Roles.GENERATOR, version)
+        artifact = self._releases.named(request_context().tenant, Roles.GENERATOR, version)
         backend = artifact.settings.get("backend", "")
         if backend not in self._backends:
             raise missing_backend(backend, version)

@@ -40,6 +40,7 @@ from gyre_ingestor.sources.state import SourceStates
 from gyre_ingestor.sources.syncing import SourceSyncer
 from gyre_ingestor.sources.view import SourceView
 from gyre_ingestor.sources.watching import FolderWatch
+from gyre_ingestor.write_gate import WriteGate
 
 
 async def create_app(settings: IngestorSettings, enter: Enter) -> App:
@@ -65,10 +66,11 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
     uploads = DatedStore(settings.uploads_url)
     parts = Parts(reader, uploads, Shelf(settings.store_url, FOLDER), bus)
     log, quarantine = KafkaDocumentLog(settings.kafka_servers), QuarantineBook(bus)
+    order = ElasticsearchOrder(elasticsearch)
     ingestor = Ingestor(
         contents=contents,
         parts=parts,
-        order=ElasticsearchOrder(elasticsearch),
+        order=order,
         places=places,
         outlines=Shelf(settings.store_url, "outlines"),
         reader=reader,
@@ -79,11 +81,12 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         quarantine=quarantine,
     )
     documents = ElasticsearchDocuments(elasticsearch)
-    door = FrontDoor(contents, uploads, bus, documents)
+    door = FrontDoor(contents, uploads, bus, documents, WriteGate(order))
+    own_door = FrontDoor(contents, uploads, bus, documents)
     rebuild = IndexRebuild(log, ingestor, releases, bus)
     view, states = SourceView(), SourceStates(settings.store_url)
     opener = SourceOpener(KINDS, _surroundings(settings))
-    syncer = SourceSyncer(view=view, states=states, opener=opener, door=door, publisher=bus)
+    syncer = SourceSyncer(view=view, states=states, opener=opener, door=own_door, publisher=bus)
     build_handlers(bus, ingestor, rebuild, syncer)
     await enter(followed(settings.kafka_servers, SOURCE_CHANGED, view))
     await enter(followed(settings.kafka_servers, QUARANTINE_DECIDED, quarantine))

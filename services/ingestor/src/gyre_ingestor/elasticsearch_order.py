@@ -6,11 +6,11 @@ from http import HTTPStatus
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch, ConflictError
-from gyre_common.document_index import record_key
+from gyre_common.document_index import DOCUMENTS_INDEX, record_key
 from gyre_common.elasticsearch import elasticsearch_errors
 from gyre_common.errors import Retryable
 
-from gyre_ingestor.submission_order import SubmissionPlace
+from gyre_ingestor.submission_order import Groups, LastSubmission, SubmissionPlace, Turn
 
 INDEX = "gyre-submission-order"
 _SECONDS = 5.0
@@ -19,37 +19,63 @@ _MAPPING = {"dynamic": False, "properties": {}}
 
 
 class ElasticsearchOrder:
-    """Implements `SubmissionOrder`; nothing in its index is searched."""
+    """Implements `SubmissionOrder`; nothing in its index is searched. What was accepted before it
+    kept groups has them in its head record.
+    """
 
-    def __init__(self, client: AsyncElasticsearch, *, index: str = INDEX) -> None:
+    def __init__(
+        self,
+        client: AsyncElasticsearch,
+        *,
+        index: str = INDEX,
+        documents_index: str = DOCUMENTS_INDEX,
+    ) -> None:
         self._client = client.options(request_timeout=_SECONDS)
         self._index = index
+        self._documents_index = documents_index
 
-    async def is_overtaken(self, tenant: str, document_id: str, place: SubmissionPlace) -> bool:
+    async def last(self, tenant: str, document_id: str) -> LastSubmission:
         """See `SubmissionOrder`."""
         last, _ = await self._last(record_key(tenant, document_id))
-        return last is not None and place.is_before(last)
+        return last
 
-    async def advance(self, tenant: str, document_id: str, place: SubmissionPlace) -> bool:
+    async def advance(
+        self,
+        tenant: str,
+        document_id: str,
+        place: SubmissionPlace,
+        *,
+        acl: Groups | None,
+        writer: Groups | None,
+    ) -> Turn:
         """See `SubmissionOrder`."""
         key = record_key(tenant, document_id)
         for _ in range(_ATTEMPTS):
             last, before = await self._last(key)
+            turn = last.turn_of(place, writer)
+            after = LastSubmission(place, last.acl if acl is None else acl)
+            if turn is not Turn.TAKEN or after == last:
+                return turn
             with elasticsearch_errors():
-                if last is not None and place.is_before(last):
-                    return False
-                if place == last or await self._write(key, place, before):
-                    return True
+                if await self._write(key, after, before):
+                    return turn
         raise Retryable(f"submissions of {document_id} are being accepted by others")
 
-    async def _last(self, key: str) -> tuple[SubmissionPlace | None, Mapping[str, Any]]:
+    async def _last(self, key: str) -> tuple[LastSubmission, Mapping[str, Any]]:
+        client = self._client.options(ignore_status=HTTPStatus.NOT_FOUND)
         with elasticsearch_errors():
-            reply = await self._client.options(ignore_status=HTTPStatus.NOT_FOUND).get(
-                index=self._index, id=key
-            )
-        return _place(reply["_source"]) if reply.body.get("found") else None, reply.body
+            reply = await client.get(index=self._index, id=key)
+            source = reply["_source"] if reply.body.get("found") else {}
+            acl = source.get("acl")
+            if acl is None:
+                head = await client.get(
+                    index=self._documents_index, id=key, source_includes=["acl"]
+                )
+                acl = head["_source"].get("acl", ()) if head.body.get("found") else None
+        groups = None if acl is None else tuple(acl)
+        return LastSubmission(_place(source) if source else None, groups), reply.body
 
-    async def _write(self, key: str, place: SubmissionPlace, before: Mapping[str, Any]) -> bool:
+    async def _write(self, key: str, last: LastSubmission, before: Mapping[str, Any]) -> bool:
         """False where somebody else has written since it was looked up."""
         if "error" in before:
             await self._create()
@@ -58,10 +84,12 @@ class ElasticsearchOrder:
             if before.get("found")
             else {"op_type": "create"}
         )
+        assert last.place is not None
         document = {
-            "partition": place.partition,
-            "offset": place.offset,
-            "taken_at": place.taken_at.isoformat(),
+            "partition": last.place.partition,
+            "offset": last.place.offset,
+            "taken_at": last.place.taken_at.isoformat(),
+            "acl": last.acl,
         }
         try:
             await self._client.index(index=self._index, id=key, document=document, **unchanged)

@@ -1,5 +1,6 @@
 """What callers may ask of documents: submit, delete, look up, list."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from gyre_common.events.documents import DOCUMENT_SUBMITTED, DocumentSubmitted
 from gyre_common.events.event import derived_id, new_id, now
 from gyre_common.events.publisher import Publisher
 from gyre_common.events.topic import LARGEST_EVENT
+from gyre_common.idempotency import fingerprint_of
 from gyre_common.languages import primary_language
 from gyre_common.lines import check_line
 from pydantic import ValidationError
@@ -22,6 +24,7 @@ from gyre_ingestor.content import CONTENT_FIELDS, ContentSource
 from gyre_ingestor.duplicates import Duplicate
 from gyre_ingestor.elasticsearch_documents import ElasticsearchDocuments
 from gyre_ingestor.refused import DocumentRefused
+from gyre_ingestor.write_gate import NO_DOCUMENT, WriteGate
 
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 _LONGEST_IDEMPOTENCY_KEY = 256
@@ -30,7 +33,10 @@ _MOST_NAMED = 100
 
 
 class FrontDoor:
-    """Serves requests about documents; everything it changes, it changes by an event."""
+    """Serves requests about documents; everything it changes, it changes by an event.
+
+    Without a `gate` who submits is the system itself, and may write every document.
+    """
 
     def __init__(
         self,
@@ -38,11 +44,13 @@ class FrontDoor:
         uploads: DatedStore,
         publisher: Publisher,
         documents: ElasticsearchDocuments,
+        gate: WriteGate | None = None,
     ) -> None:
         self._contents = contents
         self._uploads = uploads
         self._publisher = publisher
         self._documents = documents
+        self._gate = gate
 
     async def submit(
         self, caller: RequestContext, fields: Mapping[str, object], idempotency_key: str = ""
@@ -50,15 +58,40 @@ class FrontDoor:
         """Check a submission and put it on its topic; returns its id once Kafka has it.
 
         Raises:
-            InvalidInput: a field cannot work.
+            InvalidInput: a field cannot work, the name is another document's, or the idempotency
+                key came with another request.
+            NotFound: it is a deletion, and there is no document that the caller may know of.
             Retryable: Kafka or the store did not confirm in time.
         """
-        submission = _submission(caller.tenant, fields)
+        return await self._submit(caller, fields, idempotency_key, {**fields, "submitted_at": ""})
+
+    async def _submit(
+        self,
+        caller: RequestContext,
+        fields: Mapping[str, object],
+        idempotency_key: str,
+        request: Mapping[str, object],
+    ) -> UUID:
+        """`request` is what a retry has in common with the first try."""
+        submission = self._checked(caller, fields)
+        _check_key(idempotency_key)
+        if self._gate is not None:
+            with _refused_at_once():
+                await self._gate.check(caller, submission)
         if not submission.deleted:
             submission = await self._with_checked_content(submission)
-        submission_id = _submission_id(submission, idempotency_key)
+        fingerprint = await asyncio.to_thread(fingerprint_of, request) if idempotency_key else ""
+        if self._gate is not None:
+            self._gate.check_key(idempotency_key, submission, fingerprint)
+        submission_id = _submission_id(submission, idempotency_key, fingerprint)
         await self._publisher.publish(DOCUMENT_SUBMITTED, submission, event_id=submission_id)
+        if self._gate is not None:
+            self._gate.remember(submission)
         return submission_id
+
+    def _checked(self, caller: RequestContext, fields: Mapping[str, object]) -> DocumentSubmitted:
+        writer = None if self._gate is None else caller.acl
+        return _submission(caller.tenant, {**fields, "writer_groups": writer})
 
     async def upload(
         self,
@@ -75,21 +108,25 @@ class FrontDoor:
         if sent:
             fix = "leave it out: the content is what follows"
             raise InvalidInput(f"document.{sent[0]}", "stands beside an upload", fix)
-        submission = _submission(caller.tenant, fields)
-        _submission_id(submission, idempotency_key)
+        submission = self._checked(caller, fields)
+        _check_key(idempotency_key)
         with _refused_at_once():
+            if self._gate is not None:
+                await self._gate.check(caller, submission)
             self._contents.check_labels(submission)
             self._contents.check_size(size_bytes)
             content = await self._uploads.put_stream(self._contents.bounded(pieces, size_bytes))
         by_reference = {**fields, "content_uri": content.uri}
-        return await self.submit(caller, by_reference, idempotency_key)
+        # Tomorrow the same content has another place.
+        request = {**fields, "content_digest": content.digest, "submitted_at": ""}
+        return await self._submit(caller, by_reference, idempotency_key, request)
 
     async def get(self, caller: RequestContext, document_id: str) -> DocumentRecord:
         """Where a document stands. Raises NotFound: there is none that the caller may know of."""
         record = await self._documents.get(caller.tenant, document_id)
         if record is None or not caller.may_read(record.acl):
-            raise NotFound("there is no such document, or nothing has happened to it yet")
-        return record
+            raise NotFound(NO_DOCUMENT)
+        return _as_seen_by(caller, record)
 
     async def duplicates(
         self, caller: RequestContext, records: Sequence[DocumentRecord]
@@ -137,9 +174,8 @@ class FrontDoor:
             after=after,
             limit=limit,
         )
-        if len(records) < limit:
-            return records, ""
-        return records, token_after(records[-1].document_id)
+        seen = [_as_seen_by(caller, record) for record in records]
+        return seen, token_after(records[-1].document_id) if len(records) == limit else ""
 
     async def _with_checked_content(self, submission: DocumentSubmitted) -> DocumentSubmitted:
         """Refuse now what would be rejected later; let a large body travel by reference.
@@ -191,9 +227,18 @@ def _submission(tenant: str, fields: Mapping[str, object]) -> DocumentSubmitted:
         raise InvalidInput(field, "is not valid", problem[:1].lower() + problem[1:]) from error
 
 
-def _submission_id(submission: DocumentSubmitted, idempotency_key: str) -> UUID:
+def _as_seen_by(caller: RequestContext, record: DocumentRecord) -> DocumentRecord:
+    """Without what was turned away and would have been for others."""
+    timeline = tuple(each for each in record.timeline if caller.may_read(each.acl))
+    return record.model_copy(update={"timeline": timeline})
+
+
+def _check_key(idempotency_key: str) -> None:
+    check_line("idempotency_key", idempotency_key, most=_LONGEST_IDEMPOTENCY_KEY)
+
+
+def _submission_id(submission: DocumentSubmitted, idempotency_key: str, fingerprint: str) -> UUID:
     if not idempotency_key:
         return new_id()
-    check_line("idempotency_key", idempotency_key, most=_LONGEST_IDEMPOTENCY_KEY)
     document = uuid5(NAMESPACE_URL, f"gyre:{submission.tenant}/{submission.document_id}")
-    return derived_id(document, f"submission/{idempotency_key}")
+    return derived_id(document, f"submission/{idempotency_key}\n{fingerprint}")

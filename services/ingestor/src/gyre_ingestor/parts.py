@@ -166,6 +166,7 @@ def _deletion(whole: DocumentSubmitted, path: str) -> DocumentSubmitted:
         part_of=whole.document_id,
         deleted=True,
         submitted_at=whole.submitted_at,
+        writer_groups=whole.writer_groups,
     )
 
 

@@ -23,3 +23,9 @@ class DocumentRefused(InvalidInput):
 def unreadable(problem: str) -> DocumentRefused:
     """The content is not what its format says."""
     return DocumentRefused(RejectionCode.CORRUPT, "content", problem, _CHECK_OR_SPLIT)
+
+
+def reserved() -> DocumentRefused:
+    """Of a document that the caller may not know of: it says no more than that."""
+    fix = "choose another one"
+    return DocumentRefused(RejectionCode.NAME_RESERVED, "document_id", "is reserved", fix)

@@ -188,6 +188,7 @@ def _state(state: DocumentState) -> str:
     return f"DOCUMENT_STATE_{state.name}"
 
 
+_NOT_IN_AN_EVENT = {"state", "submission_id", "acl", "revision", "screening"}
 _NOT_SHOWN = {"tenant", "state", "encoded_count", "sketch", "bands", "timeline"}
 _LARGEST_PAGE_BYTES = MAX_MESSAGE_BYTES // 4 * 3
 """No document alone comes near what is left: with its metadata it once was a record of Kafka."""
@@ -251,7 +252,7 @@ def _parts(document_id: str, parts: PartsList) -> Iterator[ingestor_pb2.Document
 
 
 def _event(happening: DocumentHappening) -> ingestor_pb2.DocumentEvent:
-    same_fields = happening.model_dump(exclude={"state", "submission_id", "revision", "screening"})
+    same_fields = happening.model_dump(exclude=_NOT_IN_AN_EVENT)
     return ingestor_pb2.DocumentEvent(
         **same_fields,
         state=_state(happening.state),

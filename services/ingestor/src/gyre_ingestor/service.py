@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import NAMESPACE_URL, UUID, uuid5
 from weakref import WeakValueDictionary
 
@@ -41,8 +42,8 @@ from gyre_ingestor.document_log import DocumentLog
 from gyre_ingestor.parts import Parts
 from gyre_ingestor.quarantine import QuarantineBook
 from gyre_ingestor.reading import ProcessReader, ReadResult
-from gyre_ingestor.refused import DocumentRefused
-from gyre_ingestor.submission_order import SubmissionOrder, SubmissionPlace
+from gyre_ingestor.refused import DocumentRefused, reserved
+from gyre_ingestor.submission_order import SubmissionOrder, SubmissionPlace, Turn
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,8 @@ class Ingestor:
     ) -> None:
         """Accept a submission, or reject it with a reason, which its record may have given already;
         one that a later one of the same document has overtaken, from another partition, is passed
-        over.
+        over. A caller's is rejected where there is a document that they may not read; a producer's
+        own record is trusted.
 
         What it holds is submitted before it is accepted itself.
 
@@ -99,12 +101,31 @@ class Ingestor:
         """
         # Without a key of its own it may be handled beside another one of the same document.
         async with self._locks.setdefault(by_document(submission), asyncio.Lock()):
-            is_overtaken = await self._order.is_overtaken(
-                submission.tenant, submission.document_id, place
-            )
-            if is_overtaken or not await self._accept(submission, submission_id, place, refusal):
+            last = await self._order.last(submission.tenant, submission.document_id)
+            turn = last.turn_of(place, submission.writer_groups)
+            if turn is Turn.TAKEN:
+                turn = await self._accept(submission, submission_id, place, refusal)
+            if turn is Turn.FORBIDDEN:
+                document = self._header(submission, submission_id, place)
+                await self._reject(document, reserved(), RejectionStage.ACCEPT)
+            elif turn is Turn.OVERTAKEN:
                 log.info("submission overtaken", extra={"submission_id": str(submission_id)})
                 _count("overtaken")
+
+    def _header(
+        self, submission: DocumentSubmitted, submission_id: UUID, place: SubmissionPlace
+    ) -> DocumentAccepted:
+        """What is known of a document before its content is read."""
+        return DocumentAccepted(
+            tenant=submission.tenant,
+            document_id=submission.document_id,
+            submission_id=submission_id,
+            submitted_at=self._submitted_at(submission.submitted_at, place.taken_at),
+            source=submission.source,
+            acl=() if submission.deleted else submission.acl,
+            deleted=submission.deleted,
+            accepted_at=now(),
+        )
 
     async def _accept(
         self,
@@ -112,38 +133,38 @@ class Ingestor:
         submission_id: UUID,
         place: SubmissionPlace,
         refusal: DocumentRefused | None,
-    ) -> bool:
-        """False where it is overtaken by now. One that is rejected overtakes none."""
-        key = (submission.tenant, submission.document_id)
-        document = DocumentAccepted(
-            tenant=submission.tenant,
-            document_id=submission.document_id,
-            submission_id=submission_id,
-            submitted_at=self._submitted_at(submission.submitted_at, place.taken_at),
-            source=submission.source,
-            deleted=submission.deleted,
-            accepted_at=now(),
+    ) -> Turn:
+        """Whose turn it is by now, as another process may accept too. One that is rejected
+        overtakes none.
+        """
+        document = self._header(submission, submission_id, place)
+        advance = partial(
+            self._order.advance,
+            submission.tenant,
+            submission.document_id,
+            place,
+            acl=None if submission.deleted else submission.acl,
+            writer=submission.writer_groups,
         )
         is_whole = submission.part_of is None
         if refusal is not None:
             await self._reject(document, refusal, RejectionStage.ACCEPT)
-            return True
+            return Turn.TAKEN
         if document.deleted:
             if is_whole:
                 await self._parts.replace(submission, submission_id)
-            if not await self._order.advance(*key, place):
-                return False
-            await self._publisher.publish(DOCUMENT_ACCEPTED, document)
-            # In the same breath, so that no later submission of the document can come in between.
-            await self._publisher.retire(DOCUMENT_ACCEPTED, by_document(document))
-            return True
+            if (turn := await advance()) is Turn.TAKEN:
+                await self._publisher.publish(DOCUMENT_ACCEPTED, document)
+                # In the same breath: no later submission of the document can come in between.
+                await self._publisher.retire(DOCUMENT_ACCEPTED, by_document(document))
+            return turn
         try:
             content, media_type = await self._contents.fetch(submission)
             if is_whole:
                 await self._parts.replace(submission, submission_id, content, media_type)
         except DocumentRefused as problem:
             await self._reject(document, problem, RejectionStage.ACCEPT)
-            return True
+            return Turn.TAKEN
         original = await self._places.put_original(content, document.tenant)
         about = {
             "title": submission.title or "",
@@ -151,18 +172,16 @@ class Ingestor:
             "language": declared_language(submission),
             "source_uri": submission.source_uri,
             "metadata": submission.metadata,
-            "acl": submission.acl,
             "content_ref": original.uri,
             "content_digest": original.digest,
             "size_bytes": len(content),
             "accepted_at": now(),
         }
         accepted = redacted(document.model_copy(update=about))
-        if not await self._order.advance(*key, place):
-            return False
-        await self._publisher.publish(DOCUMENT_ACCEPTED, accepted)
-        _count("accepted")
-        return True
+        if (turn := await advance()) is Turn.TAKEN:
+            await self._publisher.publish(DOCUMENT_ACCEPTED, accepted)
+            _count("accepted")
+        return turn
 
     async def chunk(
         self, accepted: DocumentAccepted, *, revision: int, rebuild: ForShadow | None = None

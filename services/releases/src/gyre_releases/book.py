@@ -1,7 +1,6 @@
 """The rules of releases, pure: what may become live, and what the topic then says."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFound
@@ -13,8 +12,10 @@ from gyre_common.signature import Signature
 
 from gyre_releases.companions import Move, check_reward, move_companions
 from gyre_releases.draft import Changes, ReleaseDraft, state_of
+from gyre_releases.scope import ReleaseScope
 from gyre_releases.verdicts import JudgedRun, Ruling, outcome_evidence, unreleased
 from gyre_releases.versions import (
+    check_room,
     check_same_content,
     differences,
     reason_to_keep,
@@ -28,16 +29,6 @@ ShippedArtifacts = Mapping[str, Sequence[Artifact]]
 """The versions of each role that came with the program, the one to begin with first."""
 
 _SHIPPED = {Evidence.ORIGIN.value: SHIPPED}
-
-
-@dataclass(frozen=True)
-class ReleaseScope:
-    """Whose release is meant: what a request names, and who sent it. Empty: the caller's own where
-    there is one, else the default of all tenants.
-    """
-
-    caller: str
-    requested: str = ""
 
 
 class ReleaseBook:
@@ -80,27 +71,19 @@ class ReleaseBook:
 
     def tenant_of(self, role: str, scope: ReleaseScope) -> str:
         """Whose release a request means. Raises InvalidInput when it names another tenant."""
-        requested, caller = scope.requested, scope.caller
-        if requested in (EVERY_TENANT, caller):
-            return requested
-        if requested:
-            raise InvalidInput(
-                "tenant",
-                "is another tenant's",
-                f"leave it empty, or send {caller}, or {EVERY_TENANT} for the default of all",
-            )
-        return caller if (caller, role) in self._states else EVERY_TENANT
+        return scope.tenant(has_own=(scope.caller, role) in self._states)
 
     def owner_of(self, role: str, artifact: Artifact, scope: ReleaseScope) -> str:
         """Who gets a new version. A generator that chooses its answers by a judge which is the
-        caller's alone is the caller's alone, unless the request says whose. Raises as `tenant_of`.
+        caller's alone is the caller's alone, unless the request says whose. Raises as `tenant_of`,
+        and PermissionDenied where all tenants' is not open to the caller.
         """
         reward = reward_of(artifact) if role == Roles.GENERATOR else None
         own, default = (self._states.get((o, Roles.JUDGE)) for o in (scope.caller, EVERY_TENANT))
         is_known = default is not None and default.artifact(reward or "") is not None
         if reward and own and own.artifact(reward) and not is_known and not scope.requested:
             return scope.caller
-        return self.tenant_of(role, scope)
+        return scope.tenant_to_add_to(has_own=(scope.caller, role) in self._states)
 
     def ship(self, shipped: ShippedArtifacts, by: Signature) -> Changes:
         """What makes the versions known that came with the program.
@@ -142,8 +125,8 @@ class ReleaseBook:
         """What makes a version known to a tenant; nothing when it is known already.
 
         Raises:
-            FailedPrecondition: the name is taken, by whichever tenant, for other content; or it is
-                to choose among answers by what cannot.
+            FailedPrecondition: the name is taken, by whichever tenant, for other content; it is to
+                choose among answers by what cannot; or it would drive out one that is waited for.
             InvalidInput: it says more of itself than there is room for.
         """
         self.release(role, tenant)
@@ -154,6 +137,7 @@ class ReleaseBook:
         owners = (self._states.get((owner, role)) for owner in (tenant, EVERY_TENANT))
         if any(state is not None and state.artifact(artifact.version) for state in owners):
             return ()
+        check_room(draft.base(tenant, role), draft.shared(tenant, role))
         signed = {Evidence.REGISTERED_BY.value: by.actor, Evidence.REASON.value: by.reason}
         _put_new(draft, tenant, role, artifact, {key: text for key, text in signed.items() if text})
         return draft.changes

@@ -89,13 +89,13 @@ class ReleaseDraft:
 
     def put_artifact(self, tenant: str, role: str, artifact: Artifact, summary: str) -> None:
         """Add a version, or replace the same version with one that more is known of."""
-        artifacts = {each.version: each for each in self._base(tenant, role).artifacts}
+        artifacts = {each.version: each for each in self.base(tenant, role).artifacts}
         artifacts[artifact.version] = artifact
         self._put(tenant, role, summary, artifacts=tuple(artifacts.values()))
 
     def remove_artifact(self, tenant: str, role: str, version: Version) -> None:
         """A version is not known any more."""
-        artifacts = self._base(tenant, role).artifacts
+        artifacts = self.base(tenant, role).artifacts
         remaining = tuple(artifact for artifact in artifacts if artifact.version != version)
         self._put(tenant, role, f"removed {version}", artifacts=remaining)
 
@@ -114,7 +114,7 @@ class ReleaseDraft:
             if self.needs_override(tenant, role, version):
                 evidence[Evidence.OVERRIDE.value] = self._by.actor
                 evidence[Evidence.WHY.value] = self._by.reason
-        base = self.before.get((tenant, role)) or self._base(tenant, role)
+        base = self.before.get((tenant, role)) or self.base(tenant, role)
         history = _history_after(base, version, back=back)
         self._serve(tenant, role, version, summary, history=history, evidence=evidence)
 
@@ -134,7 +134,7 @@ class ReleaseDraft:
         history: tuple[Version, ...],
         evidence: Mapping[str, str],
     ) -> None:
-        base = self._base(tenant, role)
+        base = self.base(tenant, role)
         artifacts = base.artifacts
         if base.artifact(version) is None:
             artifacts = (*artifacts, self.artifact(tenant, role, version))
@@ -151,8 +151,10 @@ class ReleaseDraft:
             evidence=dict(evidence),
         )
 
-    def _base(self, tenant: str, role: str) -> ReleaseChanged:
-        """A tenant's first own state starts from the default's, as it stood before the change."""
+    def base(self, tenant: str, role: str) -> ReleaseChanged:
+        """What a change starts from: a tenant's first own state from the default's, as it stood
+        before the change.
+        """
         own = self.own(tenant, role)
         if own is not None:
             return own
@@ -162,7 +164,7 @@ class ReleaseDraft:
 
     def _put(self, tenant: str, role: str, summary: str, **update: Any) -> None:
         before = self.before.get((tenant, role))
-        changed = self._base(tenant, role).model_copy(
+        changed = self.base(tenant, role).model_copy(
             update={
                 "generation": (before.generation if before else 0) + 1,
                 "actor": self._by.actor,
@@ -172,8 +174,15 @@ class ReleaseDraft:
             }
         )
         self._after[tenant, role] = changed.model_copy(
-            update={"artifacts": artifacts_to_keep(changed)}
+            update={"artifacts": artifacts_to_keep(changed, self.shared(tenant, role))}
         )
+
+    def shared(self, tenant: str, role: str) -> frozenset[Version]:
+        """Versions that a tenant has because all have them."""
+        default = self.own(EVERY_TENANT, role)
+        if tenant == EVERY_TENANT or default is None:
+            return frozenset()
+        return frozenset(artifact.version for artifact in default.artifacts)
 
 
 def _history_after(base: ReleaseChanged, version: Version, *, back: bool) -> tuple[Version, ...]:

@@ -9,7 +9,7 @@ from gyre_common.rpc import ServicerContext
 from gyre_common.signature import Signature
 from pydantic import ValidationError
 
-from gyre_releases.book import ReleaseScope
+from gyre_releases.scope import ReleaseScope
 from gyre_releases.service import ReleaseController
 from gyre_releases.settings_only import NewSettings
 
@@ -144,7 +144,8 @@ def _artifact_from(request: releases_pb2.RegisterVersionRequest) -> Artifact:
 
 
 def _scope_of(requested: str) -> ReleaseScope:
-    return ReleaseScope(caller=request_context().tenant, requested=requested)
+    caller = request_context()
+    return ReleaseScope(caller.tenant, requested, may_change_default=caller.is_for_every_tenant)
 
 
 def _release(release: ReleaseChanged) -> releases_pb2.Release:

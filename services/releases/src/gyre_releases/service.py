@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
+from gyre_common.context import request_context, use_context
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound, Unavailable
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.releases import Artifact, ReleaseChanged
@@ -13,8 +15,9 @@ from gyre_common.events.training import TrainingFinished
 from gyre_common.lines import check_line
 from gyre_common.signature import Signature
 
-from gyre_releases.book import ReleaseBook, ReleaseScope, ShippedArtifacts
+from gyre_releases.book import ReleaseBook, ShippedArtifacts
 from gyre_releases.draft import Changes
+from gyre_releases.scope import ALL_TENANTS, ReleaseScope
 from gyre_releases.settings_only import NewSettings, settings_version
 from gyre_releases.verdicts import JudgedRun
 from gyre_releases.version_trial import Probes, try_version
@@ -43,9 +46,6 @@ class ReleaseLog(Protocol):
         """
 
 
-ALL_TENANTS = ReleaseScope(EVERY_TENANT, EVERY_TENANT)
-
-
 class ReleaseController:
     """The only writer of releases.
 
@@ -53,6 +53,7 @@ class ReleaseController:
     so that its answers never rest on a guess.
 
     Raises, from every method: InvalidInput where a field cannot work or another tenant is meant,
+    or none by a change; PermissionDenied where it is the default and not open to the caller;
     NotFound where there is no such role or version, Conflict, FailedPrecondition as `ReleaseBook`
     says: nothing was written. Unavailable: the log or who tries a version is away, and a change may
     or may not have happened: look at the releases before trying again.
@@ -133,7 +134,7 @@ class ReleaseController:
         """Make a version unknown to a tenant, or to all; its files stay where they are."""
         _check(by)
         async with self._locked_book() as book:
-            tenant = book.tenant_of(role, scope)
+            tenant = scope.tenant_to_change()
             await self._write(book.remove(tenant, role, version, by))
             return book.release(role, tenant)
 
@@ -154,7 +155,7 @@ class ReleaseController:
         """
         _check(by, expected_generation, override=override)
         async with self._locked_book() as book:
-            tenant = book.tenant_of(role, scope)
+            tenant = scope.tenant_to_change()
             generation = expected_generation or book.release(role, tenant).generation
 
         def plan(refusal: str) -> Changes:
@@ -205,12 +206,11 @@ class ReleaseController:
         first.
         """
         _check(by, expected_generation)
+        tenant = scope.tenant_to_change()
         if version and role in self._probes:
-            probe = self._probes[role]
             await self.version(role, version, scope=scope)
-            await try_version(probe, role, version, patience=self._patience)
+            await self._try(tenant, role, version)
         async with self._locked_book() as book:
-            tenant = book.tenant_of(role, scope)
             changes = book.shadow(
                 role, version, expected_generation=expected_generation, by=by, tenant=tenant
             )
@@ -228,7 +228,7 @@ class ReleaseController:
         """Make the version live that was live before, asking nobody."""
         _check(by, expected_generation)
         async with self._locked_book() as book:
-            tenant = book.tenant_of(role, scope)
+            tenant = scope.tenant_to_change()
             changes = book.rollback(
                 role, expected_generation=expected_generation, by=by, tenant=tenant
             )
@@ -244,21 +244,29 @@ class ReleaseController:
         while True:
             async with self._locked_book() as book:
                 changes = plan(refusal)
-                untried = self._new_versions(book, changes) - tried
+                new = self._new_versions(book, changes)
+                untried = new.keys() - tried
                 if not untried:
                     await self._write(changes)
                     return changes
             for role, version in sorted(untried):
                 try:
-                    probe = self._probes[role]
-                    await try_version(probe, role, version, patience=self._patience)
+                    await self._try(new[role, version], role, version)
                 except FailedPrecondition as error:
                     refusal = str(error)
             tried |= untried
 
-    def _new_versions(self, book: ReleaseBook, changes: Changes) -> set[tuple[str, str]]:
+    async def _try(self, tenant: str, role: str, version: str) -> None:
+        """On behalf of whose version it is: nobody else may ask for it."""
+        caller = request_context()
+        own = caller if tenant == EVERY_TENANT else replace(caller, tenant=tenant)
+        with use_context(own):
+            await try_version(self._probes[role], role, version, patience=self._patience)
+
+    def _new_versions(self, book: ReleaseBook, changes: Changes) -> dict[tuple[str, str], str]:
+        """What is to go live, by role and version, each with a tenant that has it."""
         return {
-            (change.role, change.live)
+            (change.role, change.live): change.tenant
             for change in changes
             if change.role in self._probes
             and book.release(change.role, change.tenant).live != change.live

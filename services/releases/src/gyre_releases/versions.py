@@ -1,17 +1,25 @@
 """What may be said of one version: its content, which never changes, and what speaks for it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.event import Version
-from gyre_common.events.releases import GATE_PASSED, SHIPPED, Artifact, Evidence, ReleaseChanged
+from gyre_common.events.releases import (
+    GATE_FAILED,
+    GATE_PASSED,
+    SHIPPED,
+    Artifact,
+    Evidence,
+    ReleaseChanged,
+)
+from gyre_common.events.training import RunOutcome
 
 MAX_ARTIFACTS = 50
-"""Newest versions that a role keeps, beside those that serve, did, or ship with Gyre."""
+"""Versions that a role keeps beside those that serve, did, or ship with Gyre."""
 
 MAX_ARTIFACT_BYTES = 4096
-"""Of one version's JSON. With the newest 50, 50 of the history, shadow, canary and what ships, a
-role's state stays below LARGEST_EVENT."""
+"""Of one version's JSON. With 50 others, 50 of the history, shadow, canary and what ships, a role's
+state stays below LARGEST_EVENT."""
 
 _CONTENT = ("digest", "uri", "index", "fits", "settings")
 
@@ -102,14 +110,53 @@ def reason_to_keep(state: ReleaseChanged, version: Version) -> str:
     return f"{', '.join(standing)} stands on it: remove that first" if standing else ""
 
 
-def artifacts_to_keep(state: ReleaseChanged) -> tuple[Artifact, ...]:
-    """The versions that a role goes on knowing: the newest, and all that may serve again."""
+def artifacts_to_keep(
+    state: ReleaseChanged, shared: Collection[Version] = ()
+) -> tuple[Artifact, ...]:
+    """The versions that a role goes on knowing: all that may serve again, or wait to be judged or
+    promoted, and of the others so many of the newest that there are `MAX_ARTIFACTS`. What is
+    `shared` by the default of all tenants is kept there, and goes first.
+    """
+    others = _others(state)
+    copies = [each for each in others if each.version in shared]
+    judged = [each for each in others if Evidence.GATE in each.evidence and not _waits(each)]
+    judged.sort(key=lambda each: not _is_done_with(each))  # stays by age within both
+    order = dict.fromkeys(each.version for each in (*copies, *judged))
+    gone = set(tuple(order)[: max(0, len(others) - MAX_ARTIFACTS)])
+    return tuple(artifact for artifact in state.artifacts if artifact.version not in gone)
+
+
+def check_room(state: ReleaseChanged, shared: Collection[Version] = ()) -> None:
+    """Raises FailedPrecondition: another version would drive out one that somebody may want.
+    `shared` as in `artifacts_to_keep`.
+    """
+    others = [each for each in _others(state) if each.version not in shared]
+    if len(others) >= MAX_ARTIFACTS and not any(map(_is_done_with, others)):
+        raise FailedPrecondition(
+            f"{state.role} has {len(others)} versions that wait to be judged or promoted, and "
+            f"there is room for {MAX_ARTIFACTS}: look at them with `gyre releases {state.role}`, "
+            "and remove those that nobody needs (RemoveVersion)"
+        )
+
+
+def _others(state: ReleaseChanged) -> list[Artifact]:
+    """Those that neither serve, did, may by a trial, nor ship with Gyre; the oldest first."""
     named = {state.live, state.shadow, *state.history}
     if state.canary:
         named.add(state.canary.version)
-    newest = {artifact.version for artifact in state.artifacts[-MAX_ARTIFACTS:]}
-    return tuple(
+    return [
         artifact
         for artifact in state.artifacts
-        if artifact.version in named | newest or artifact.evidence.get(Evidence.ORIGIN) == SHIPPED
-    )
+        if artifact.version not in named and artifact.evidence.get(Evidence.ORIGIN) != SHIPPED
+    ]
+
+
+def _waits(artifact: Artifact) -> bool:
+    return artifact.evidence.get(Evidence.OUTCOME) == RunOutcome.PASSED
+
+
+def _is_done_with(artifact: Artifact) -> bool:
+    """Its gate did not let it pass, or it was released and others have long followed."""
+    evidence = artifact.evidence
+    was_released = evidence.get(Evidence.OUTCOME) == RunOutcome.RELEASED
+    return evidence.get(Evidence.GATE) == GATE_FAILED or was_released

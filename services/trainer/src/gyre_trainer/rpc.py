@@ -62,7 +62,7 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
                     fix = "a resumed run keeps its settings: start a new one"
                     raise InvalidInput(field, "cannot change", fix)
             run = await self._conductor.resume(
-                _run_id(request.resume),
+                self._run_to_change(request.resume),
                 request_context().tenant,
                 Signature(actor=request.actor, reason=request.reason),
             )
@@ -97,9 +97,18 @@ class TrainerRpc(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> trainer_pb2.CancelRunResponse:
         """Stops a run."""
         run = await self._conductor.cancel(
-            _run_id(request.run_id), request_context().tenant, request.actor
+            self._run_to_change(request.run_id), request_context().tenant, request.actor
         )
         return trainer_pb2.CancelRunResponse(run=await run_message(run, self._store))
+
+    def _run_to_change(self, text: str) -> UUID:
+        """Of one that the caller may stop or resume. Raises NotFound; PermissionDenied: it is
+        everybody's.
+        """
+        run_id, caller = _run_id(text), request_context()
+        if self._conductor.book.run(run_id, caller.tenant).tenant == EVERY_TENANT:
+            caller.check_is_for_every_tenant()
+        return run_id
 
     async def ListDataSets(
         self, request: trainer_pb2.ListDataSetsRequest, context: ServicerContext
@@ -173,13 +182,15 @@ async def run_message(run: Run, store: Store) -> trainer_pb2.Run:
 
 
 def _new_run(request: trainer_pb2.StartRunRequest) -> NewRun:
-    caller = request_context().tenant
-    if request.tenant not in ("", EVERY_TENANT, caller):
+    caller = request_context()
+    if request.tenant not in ("", EVERY_TENANT, caller.tenant):
         raise InvalidInput(
             "tenant", "is another one's", "train your own (empty), or `*` for the default of all"
         )
+    if request.tenant == EVERY_TENANT:
+        caller.check_is_for_every_tenant()
     return NewRun(
-        tenant=request.tenant or caller,
+        tenant=request.tenant or caller.tenant,
         actor=request.actor,
         recipe=request.recipe,
         role=request.role,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from gyre.releases.v1.releases_pb2 import Artifact, Release
+from gyre_client import AsyncClient
 from gyre_client.errors import GyreError
 from gyre_client.releases import EVERY_TENANT, Change
 from gyre_common.events.releases import GATE_FAILED, GATE_PASSED, Evidence, Roles
@@ -97,16 +98,18 @@ def promote(
 
     Refused when somebody else is changing the role.
     """
-    change = cli.run(
-        lambda gyre: gyre.releases.promote(
+
+    async def change_release(gyre: AsyncClient) -> Change:
+        return await gyre.releases.promote(
             role,
             version,
             reason=reason,
             override=override,
             generation=generation,
-            tenant=_tenant(every_tenant),
+            tenant=await _whose(gyre, role, every_tenant),
         )
-    )
+
+    change = cli.run(change_release)
     cli.out.result(_change_json(change), lambda: _change_text(change))
     _note_what_is_behind(cli, role)
 
@@ -123,11 +126,14 @@ def rollback(
 
     What went along with the present one goes back too.
     """
-    change = cli.run(
-        lambda gyre: gyre.releases.rollback(
-            role, reason=reason, generation=generation, tenant=_tenant(every_tenant)
+
+    async def change_release(gyre: AsyncClient) -> Change:
+        tenant = await _whose(gyre, role, every_tenant)
+        return await gyre.releases.rollback(
+            role, reason=reason, generation=generation, tenant=tenant
         )
-    )
+
+    change = cli.run(change_release)
     cli.out.result(_change_json(change), lambda: _change_text(change))
     _note_what_is_behind(cli, role)
 
@@ -147,6 +153,13 @@ def _note_what_is_behind(cli: Cli, role: str) -> None:
 def _tenant(every_tenant: bool) -> str:
     """What requests say: the default of all, or whatever the caller has."""
     return EVERY_TENANT if every_tenant else ""
+
+
+async def _whose(gyre: AsyncClient, role: str, every_tenant: bool) -> str:
+    """A change says whose it is: everybody's where the caller's tenant has none of its own."""
+    if every_tenant:
+        return EVERY_TENANT
+    return (await gyre.releases.list(role))[role].tenant
 
 
 def _table(releases: Iterable[Release]) -> Table:

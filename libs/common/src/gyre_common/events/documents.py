@@ -40,6 +40,8 @@ class DocumentSubmitted(DocumentEvent):
 
     `part_of` is the document that this one came within, an archive or a mail: all that it holds in
     turn came with it too. `language` is a tag of BCP 47; without one it is told from the text.
+    `writer_groups` are the groups of who submitted it by RPC: they write no document that they may
+    not read. A producer who writes the record itself is trusted and sends none.
     """
 
     title: Text | None = Field(default=None, max_length=1024)
@@ -55,6 +57,7 @@ class DocumentSubmitted(DocumentEvent):
     deleted: bool = False
     submitted_at: Timestamp | None = None
     part_of: DocumentId | None = None
+    writer_groups: tuple[AccessGroup, ...] | None = None
 
 
 class DocumentHeader(DocumentEvent):
@@ -234,15 +237,18 @@ class RejectionCode(StrEnum):
     CORRUPT = "corrupt"
     INVALID_RECORD = "invalid_record"
     UNKNOWN_FIELD = "unknown_field"
+    NAME_RESERVED = "name_reserved"
 
 
 class DocumentRejected(DocumentEvent):
     """A document was turned away; `detail` names the field and the fix.
 
-    `accepted_at` is there if it was accepted before.
+    `accepted_at` is there if it was accepted before. `acl` is that of what was submitted: it is
+    for nobody else that there was something.
     """
 
     submission_id: UUID
+    acl: tuple[AccessGroup, ...] = ()
     source: SourceName | None = None
     revision: int | None = Field(default=None, ge=0)
     stage: RejectionStage

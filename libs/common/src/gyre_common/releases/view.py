@@ -127,7 +127,16 @@ class ReleaseView:
         """A registered version; raises FailedPrecondition when this process does not know it."""
         artifact = self._find(role, version)
         if artifact is None:
-            raise FailedPrecondition(f"{role} has no version {version} here (yet)")
+            raise FailedPrecondition(_unknown(role, version))
+        return artifact
+
+    def named(self, tenant: str, role: str, version: str) -> Artifact:
+        """The version that a request of this tenant names. Raises FailedPrecondition when this
+        process does not know it, and alike when only another tenant has it.
+        """
+        artifact = self.artifact(role, version)
+        if version not in self.versions(tenant, role):
+            raise FailedPrecondition(_unknown(role, version))
         return artifact
 
     def versions(self, tenant: str, role: str) -> tuple[str, ...]:
@@ -169,11 +178,8 @@ class ReleaseView:
         if not context.versions:
             return self.resolve(context.tenant, sticky_key)
         for role, version in context.versions.items():
-            owners = {
-                s.tenant for s in self._states.values() if s.role == role and s.artifact(version)
-            }
-            if owners and not owners & {context.tenant, EVERY_TENANT}:
-                raise FailedPrecondition(f"{role} has no version {version} here (yet)")
+            if self._find(role, version) is not None:  # else who has it may know it by now
+                self.named(context.tenant, role, version)
         states = self._states_of(context.tenant)
         return Resolved(self._fitting(states, {}, requested=context.versions), context.arms)
 
@@ -252,6 +258,10 @@ class ReleaseView:
                 f"ask for {own}, or for neither"
             )
         return {**versions, role: pair[0].version, prompt: pair[1]}
+
+
+def _unknown(role: str, version: str) -> str:
+    return f"{role} has no version {version} here (yet)"
 
 
 def _share(key: str) -> float:

@@ -15,6 +15,7 @@ from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import DeadlineExceeded, GyreError, Unauthenticated, Unavailable
 from gyre_common.identities import Identity, identity_of, is_key
 from gyre_common.rpc.metadata import AUTHORIZATION, read_context, text_of
+from gyre_common.rpc.permissions import check_permission
 from gyre_common.rpc.status import DETAILS, code_of, details_of
 from gyre_common.telemetry.metrics import METRICS
 from gyre_common.telemetry.tracing import current_trace_id, trace_from, tracer
@@ -117,7 +118,7 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         ):
             try:
                 seconds = self._seconds(context)
-                caller = self._admit(context, deadline=started + seconds)
+                caller = self._admit(method, context, deadline=started + seconds)
                 async with _within(seconds):
                     with use_context(caller):
                         yield caller
@@ -139,12 +140,16 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         remaining: float | None = context.time_remaining()
         return self._default_deadline if remaining is None else remaining
 
-    def _admit(self, context: Context, *, deadline: float) -> RequestContext:
+    def _admit(self, method: str, context: Context, *, deadline: float) -> RequestContext:
         identity = self._identity(context)
         if self._in_flight > self._max_in_flight:
             raise Unavailable(f"{self._max_in_flight} calls are in flight here already")
         caller = read_context(context.invocation_metadata() or (), deadline=deadline)
-        return identity.bind(caller) if identity else caller
+        if identity is None:
+            return caller
+        if method != _STARTING:
+            check_permission(identity, method)
+        return identity.bind(caller)
 
     def _identity(self, context: Context) -> Identity | None:
         """Whose key it is; None where it is a service's, or no key is asked for."""

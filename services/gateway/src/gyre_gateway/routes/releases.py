@@ -20,13 +20,19 @@ Generation = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class RollbackBody(BaseModel):
-    """`generation` is the one that the caller saw: 409 where the role has another by now."""
+    """`tenant` says whose: the caller's, or `*` for what everybody has.
+
+    `generation` is the one that the caller saw: 409 where the role has another by now.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"reason": "it abstains too often", "generation": 3}]},
+        json_schema_extra={
+            "examples": [{"tenant": "*", "reason": "it abstains too often", "generation": 3}]
+        },
     )
 
+    tenant: str = ""
     reason: str = ""
     generation: Generation = 0
 
@@ -34,15 +40,19 @@ class RollbackBody(BaseModel):
 class PromoteBody(BaseModel):
     """`override` makes a version live that no gate let pass: it needs a reason, and is recorded.
 
-    `generation` is the one that the caller saw: 409 where the role has another by now.
+    `tenant` says whose: the caller's, or `*` for what everybody has. `generation` is the one that
+    the caller saw: 409 where the role has another by now.
     """
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"version": "extractive-2", "reason": "shorter answers"}]},
+        json_schema_extra={
+            "examples": [{"version": "extractive-2", "tenant": "*", "reason": "shorter answers"}]
+        },
     )
 
     version: Annotated[str, Field(min_length=1)]
+    tenant: str = ""
     reason: str = ""
     override: bool = False
     generation: Generation = 0
@@ -99,10 +109,10 @@ async def promote(role: str, body: PromoteBody, gyre: Gyre) -> Json:
     summary="Make the version before live",
     responses=_CHANGED,
 )
-async def rollback(role: str, gyre: Gyre, body: RollbackBody | None = None) -> Json:
+async def rollback(role: str, gyre: Gyre, body: RollbackBody) -> Json:
     """As promote; 409 where none was live before."""
     with renamed(_FIELDS):
-        return _change(await gyre.releases.rollback(role, **(body or RollbackBody()).model_dump()))
+        return _change(await gyre.releases.rollback(role, **body.model_dump()))
 
 
 def _change(change: Change) -> Json:

@@ -104,6 +104,6 @@ def _state(identities: Identities, session: Session | None) -> Json:
         "actor": caller.actor,
         "tenant": caller.tenant,
         "groups": list(caller.groups),
-        "tenants": list(identity.tenants) if identity else [],
+        "tenants": list(identity.tenants) if identity and not identity.is_for_every_tenant else [],
         "bound": identity is not None,
     }

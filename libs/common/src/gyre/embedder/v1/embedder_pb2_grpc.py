@@ -48,7 +48,8 @@ class EmbedderServiceServicer:
 
     def Embed(self, request, context):
         """Encodes texts into unit vectors. A registered version that is not loaded yet is loaded first.
-        FAILED_PRECONDITION when `version` is not registered here (yet), or cannot be loaded.
+        FAILED_PRECONDITION when `version` is not registered here (yet) for the caller's tenant or
+        for all, or cannot be loaded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

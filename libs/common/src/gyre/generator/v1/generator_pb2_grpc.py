@@ -85,7 +85,8 @@ class GeneratorServiceServicer:
         """Returns once a registered version has written something: its model is loaded first, and stays
         for a while; a prompt's once its template and its examples can be used. Asks no retriever and
         records nothing. FAILED_PRECONDITION with the reason when it
-        is not known here (yet) or cannot be served; code `loading` while that is not decided.
+        is not known here (yet) to the caller's tenant, or cannot be served; code `loading` while that is
+        not decided.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

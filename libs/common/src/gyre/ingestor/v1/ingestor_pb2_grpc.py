@@ -94,7 +94,9 @@ class IngestorServiceServicer:
 
     def SubmitDocument(self, request, context):
         """Stores, replaces or (with `document.deleted`) deletes a document. The files of an archive and what is
-        attached to a mail become documents of their own, called as document_id/path.
+        attached to a mail become documents of their own, called as document_id/path. A name is reserved,
+        INVALID_ARGUMENT with code `name_reserved`, that is taken by a document which the caller may not
+        read; where that shows only later, the document is rejected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +125,7 @@ class IngestorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDocument(self, request, context):
-        """Deletes a document and what it holds; deleting one that does not exist changes nothing.
+        """Deletes a document and what it holds. NOT_FOUND when there is none that the caller may read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

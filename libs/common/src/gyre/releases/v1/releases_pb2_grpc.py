@@ -92,7 +92,8 @@ class ReleaseServiceServicer:
 
     def RegisterVersion(self, request, context):
         """Makes a version known: one that is defined by its settings alone, such as one of `retrieval`, or
-        one whose files are in the store. The same content again changes nothing.
+        one whose files are in the store. The same content again changes nothing. FAILED_PRECONDITION
+        where it would drive out a version that waits to be judged or promoted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
