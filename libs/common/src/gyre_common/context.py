@@ -15,14 +15,16 @@ class RequestContext:
 
     `acl` holds the caller's access groups: a document without groups is public within its tenant,
     any other needs one of these. `actor` is who calls, where their key tells; else it is empty, and
-    a request's own word counts. `versions` maps a role to the version that the first service
-    resolved, `arms` a role under experiment to the side that this version is on; empty where nobody
-    resolved yet. `deadline` is a moment on the monotonic clock.
+    a request's own word counts. `lane` tells callers of one tenant apart where they take turns, in
+    this service and in those behind it. `versions` maps a role to the version that the first
+    service resolved, `arms` a role under experiment to the side that this version is on; empty
+    where nobody resolved yet. `deadline` is a moment on the monotonic clock.
     """
 
     tenant: str = DEFAULT_TENANT
     acl: tuple[str, ...] = ()
     actor: str = ""
+    lane: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     arms: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
@@ -43,6 +45,11 @@ _ANONYMOUS = RequestContext()
 def request_context() -> RequestContext:
     """The request being served; outside of one, the default tenant's, without groups."""
     return _CURRENT.get() or _ANONYMOUS
+
+
+def current_request() -> RequestContext | None:
+    """The request being served, if there is one."""
+    return _CURRENT.get()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Iterable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -49,6 +50,11 @@ class Identity(BaseModel):
             raise ValueError(f"has another name than {', '.join(cls.model_fields)}")
         return value
 
+    @property
+    def lane(self) -> str:
+        """Where their work waits for its turn: the same wherever they call, and no name."""
+        return sha256(self.actor.encode()).hexdigest()[:16]
+
     def bind(self, caller: RequestContext) -> RequestContext:
         """What a call says of its caller, corrected by what is known of them. Raises
         PermissionDenied for a tenant that is not theirs.
@@ -58,7 +64,7 @@ class Identity(BaseModel):
                 f"tenant {caller.tenant} is not open to this key: send gyre-tenant as one of "
                 f"{', '.join(self.tenants)}"
             )
-        return replace(caller, acl=self.groups, actor=self.actor)
+        return replace(caller, acl=self.groups, actor=self.actor, lane=self.lane)
 
 
 def identity_of(key: str, identities: Iterable[Identity]) -> Identity | None:

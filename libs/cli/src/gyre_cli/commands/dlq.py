@@ -8,7 +8,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from gyre_cli.command import Cli, command, group
-from gyre_cli.output import Json, plain, table
+from gyre_cli.output import Json, one_line, plain, table
 from gyre_cli.settings import login_name
 
 if TYPE_CHECKING:
@@ -86,14 +86,15 @@ def _one(letter: "DeadLetter") -> Iterator[RenderableType]:
     data = as_json(letter)
     parked_at = f"{letter.parked_at.ToDatetime():%Y-%m-%d %H:%M:%S}"
     head = Text(f"#{letter.offset}  {parked_at}  ", style="bold")
-    yield head.append(f"{data['kind'] or 'unknown cause'} {data['error'] or ''}", style="red")
-    yield f"    {data['message'] or ''}"
-    yield Text(
-        f"    from {data['origin']}, {data['attempts']} attempts by {data['group']}, "
-        f"key {data['key']}",
-        style="dim",
+    error = one_line(f"{data['kind'] or 'unknown cause'} {data['error'] or ''}")
+    yield head.append(error, style="red")
+    yield f"    {one_line(data['message'] or '')}"
+    whence = (
+        f"from {data['origin']}, {data['attempts']} attempts by {data['group']}, key {data['key']}"
     )
+    yield Text(f"    {one_line(whence)}", style="dim")
     value = str(data["value"])
     if data["digest"]:
         value = f"too large to be kept: {data['size']} bytes, {data['digest']}"
+    value = one_line(value)
     yield f"    {value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + '…'}\n"
