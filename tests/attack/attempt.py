@@ -26,6 +26,6 @@ class Outcome:
     held: bool
 
     def __str__(self) -> str:
-        said = "held" if self.held else "BROKE"
+        verdict = "held" if self.held else "BROKE"
         attempt = self.attempt
-        return f"{said} {attempt.over:5} {self.result:20} {attempt.kind:18} {attempt.name}"
+        return f"{verdict} {attempt.over:5} {self.result:20} {attempt.kind:18} {attempt.name}"

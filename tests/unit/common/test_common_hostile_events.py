@@ -58,7 +58,8 @@ def test_a_record_is_an_event_or_refused(topic: Topic[Any]) -> None:
             except ValidationError:
                 continue
             events += 1
-            assert topic.model.from_json(event.to_json()).to_json() == event.to_json()
+            again = topic.model.from_json(event.to_json())
+            assert json.loads(again.to_json()) == json.loads(event.to_json())
             for rows in translations:
                 for row in rows(event, ORIGIN):
                     assert row.values

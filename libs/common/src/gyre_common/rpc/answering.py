@@ -186,8 +186,10 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         return identity
 
 
-def _lenient(deserialize: Callable[[bytes], Request]) -> Callable[[bytes], Request]:
-    """GRPC would answer INTERNAL to bytes that are no message: here they are seen to later."""
+def _lenient(deserialize: Callable[[bytes], Request] | None) -> Callable[[bytes], Request] | None:
+    """Bytes that are no message are seen to later: gRPC would answer INTERNAL."""
+    if deserialize is None:
+        return None
 
     def read(data: bytes) -> Request:
         try:
