@@ -107,7 +107,12 @@ def _attempt(
     *headers: tuple[str, str],
 ) -> Attempt:
     async def send() -> str:
-        sent = {"content-type": "application/json", "gyre-tenant": "attack", **dict(headers)}
+        sent = {
+            "content-type": "application/json",
+            "gyre-tenant": "attack",
+            "gyre-console": "1",
+            **dict(headers),
+        }
         content = None if body is None else body.encode(errors="surrogatepass")
         options: Any = {"headers": sent, "content": content, "timeout": _SECONDS}
         try:

@@ -31,6 +31,7 @@ NEIGHBOUR = "neighbour"
 _AT_ONCE = 4
 _AGAIN_AFTER = 0.5
 _LONGEST_NEIGHBOUR = 20.0
+_AWAY, _PAUSES = ("UNAVAILABLE", "503"), (1.0, 3.0)
 _CRASHED = ("call crashed", "Traceback (most recent", "request crashed")
 
 
@@ -125,15 +126,25 @@ async def _send(
 
     async def work() -> None:
         for attempt in waiting:
-            try:
-                result = await attempt.send()
-            except Exception as error:
-                result = f"{type(error).__name__} here"
+            result = await _result(attempt)
             if result != NOT_SENT:
                 report.outcomes.append(Outcome(attempt, result, HELD[attempt.over](result)))
             show(len(report.outcomes), len(chosen))
 
     await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+
+
+async def _result(attempt: Attempt) -> str:
+    """Of the last of three tries, where what is away asks for another one."""
+    for pause in (*_PAUSES, 0.0):
+        try:
+            result = await attempt.send()
+        except Exception as error:
+            return f"{type(error).__name__} here"
+        if result not in _AWAY:
+            break
+        await asyncio.sleep(pause)
+    return result
 
 
 async def _neighbour(system: System, report: Report) -> None:
@@ -184,7 +195,7 @@ def _new_lines(system: System, marks: Mapping[Path, int]) -> Iterator[tuple[Path
             log.seek(marks.get(path, 0))
             for line in log.read().decode(errors="replace").splitlines():
                 if any(sign in line for sign in _CRASHED):
-                    yield path, line[:600]
+                    yield path, line if len(line) < 1_000 else f"{line[:400]} … {line[-600:]}"
 
 
 async def _bugs(system: System) -> AsyncIterator[str]:
