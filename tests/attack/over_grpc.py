@@ -29,7 +29,7 @@ _PLAUSIBLE: Mapping[str, Any] = {
     **dict.fromkeys(("document_id", "document_ids"), "attack/tea.md"),
     **dict.fromkeys(("interaction_id", "run_id", "submission_id"), ID),
     "role": "retrieval",
-    "version": "hybrid-1",
+    "tenant": TENANT,
     "view": "cost",
     "topic": "documents.submitted.v1",
     "name": "attack",
@@ -180,7 +180,9 @@ def _plausible(kind: type[Message]) -> Message:
     """A request that looks as if it were meant."""
     message = kind()
     for field in message.DESCRIPTOR.fields:
-        if field.type == FieldDescriptor.TYPE_STRING and field.name in _PLAUSIBLE:
+        if field.name == "version" and kind.DESCRIPTOR.full_name.startswith("gyre.releases."):
+            put(message, field, "hybrid-1")
+        elif field.type == FieldDescriptor.TYPE_STRING and field.name in _PLAUSIBLE:
             put(message, field, _PLAUSIBLE[field.name])
         elif field.name in ("document", "source") and field.message_type is not None:
             getattr(message, field.name).CopyFrom(_plausible(GetMessageClass(field.message_type)))
