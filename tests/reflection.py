@@ -13,6 +13,8 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 Value: TypeAlias = Any
+Field: TypeAlias = Any
+"""A field's descriptor: the published types know two classes of them."""
 
 _PROTOS = Path(__file__).parent.parent / "proto" / "gyre"
 _DEEPEST = 6
@@ -67,6 +69,11 @@ def rpcs() -> Iterator[Rpc]:
                 yield Rpc(method)
 
 
+def fields_of(kind: type[Message]) -> list[Field]:
+    """The descriptors of a message's fields."""
+    return list(kind.DESCRIPTOR.fields)
+
+
 def filled(kind: type[Message], text: str, *, depth: int = 0) -> Message:
     """A message with something in every field: `text` in every string, and one of each repeated
     field. A page never has another behind it.
@@ -78,7 +85,7 @@ def filled(kind: type[Message], text: str, *, depth: int = 0) -> Message:
     if isinstance(message, Struct):
         message.update({text: text})
         return message
-    for field in message.DESCRIPTOR.fields:
+    for field in fields_of(kind):
         if field.name == "next_page_token" or (
             depth >= _DEEPEST and field.message_type is not None
         ):
@@ -87,7 +94,7 @@ def filled(kind: type[Message], text: str, *, depth: int = 0) -> Message:
     return message
 
 
-def filled_value(field: FieldDescriptor, text: str, *, depth: int = 0) -> Value:
+def filled_value(field: Field, text: str, *, depth: int = 0) -> Value:
     """What `filled` has there; of a map, one value."""
     if is_map(field):
         field = field.message_type.fields_by_name["value"]
@@ -100,12 +107,12 @@ def filled_value(field: FieldDescriptor, text: str, *, depth: int = 0) -> Value:
     return _NUMBERS.get(field.cpp_type, text)
 
 
-def is_map(field: FieldDescriptor) -> bool:
+def is_map(field: Field) -> bool:
     """Whether its messages are pairs of key and value."""
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
-def put(message: Message, field: FieldDescriptor, *values: Value, key: Value = None) -> None:
+def put(message: Message, field: Field, *values: Value, key: Value = None) -> None:
     """Set a field, or add to one that is repeated; of a map under `key`, or a key that fits."""
     if is_map(field):
         key_field = field.message_type.fields_by_name["key"]

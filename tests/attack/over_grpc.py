@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.attack.attempt import Attempt
 from tests.attack.payloads import FRACTIONS, MOMENTS, WHOLE_NUMBERS, texts
-from tests.reflection import Rpc, filled_value, is_map, put, rpcs
+from tests.reflection import Field, Rpc, fields_of, filled_value, is_map, put, rpcs
 
 Channels = Callable[[str], grpc.aio.Channel]
 """The channel to the service of a package, such as `embedder`."""
@@ -132,8 +132,8 @@ def _requests(rpc: Rpc) -> Iterator[tuple[str, str, Message]]:
                 yield "many", f"{name} × 5,000", request
 
 
-def _paths(kind: type[Message], above: int = 0) -> Iterator[list[FieldDescriptor]]:
-    for field in kind.DESCRIPTOR.fields:
+def _paths(kind: type[Message], above: int = 0) -> Iterator[list[Field]]:
+    for field in fields_of(kind):
         inner = field.message_type
         if inner is None or is_map(field) or inner.full_name == Timestamp.DESCRIPTOR.full_name:
             yield [field]
@@ -142,7 +142,7 @@ def _paths(kind: type[Message], above: int = 0) -> Iterator[list[FieldDescriptor
                 yield [field, *path]
 
 
-def _values(field: FieldDescriptor) -> Iterator[tuple[str, Any]]:
+def _values(field: Field) -> Iterator[tuple[str, Any]]:
     if is_map(field):
         for kind, text in texts():
             yield kind, {text: "value"}
@@ -179,7 +179,7 @@ _TYPE_NAMES = {
 def _plausible(kind: type[Message]) -> Message:
     """A request that looks as if it were meant."""
     message = kind()
-    for field in message.DESCRIPTOR.fields:
+    for field in fields_of(kind):
         if field.name == "version" and kind.DESCRIPTOR.full_name.startswith("gyre.releases."):
             put(message, field, "hybrid-1")
         elif field.type == FieldDescriptor.TYPE_STRING and field.name in _PLAUSIBLE:
@@ -191,7 +191,7 @@ def _plausible(kind: type[Message]) -> Message:
     return message
 
 
-def _set(message: Message, field: FieldDescriptor, value: Any) -> None:
+def _set(message: Message, field: Field, value: Any) -> None:
     message.ClearField(field.name)
     if isinstance(value, dict):
         getattr(message, field.name).update(value)

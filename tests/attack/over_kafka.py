@@ -51,8 +51,8 @@ def attempts(producer: AIOKafkaProducer) -> Iterator[Attempt]:
     for kind, text in texts():
         value = json.dumps({**_VALUE, "text": text})
         yield _attempt(producer, kind, f"text = {text[:40]!r}", value.encode())
-    for data in _RECORDS:
-        yield _attempt(producer, "no event", repr(data and data[:20]), data)
+    for record in _RECORDS:
+        yield _attempt(producer, "no event", repr(record and record[:20]), record)
     plain = json.dumps(_VALUE).encode()
     for key in _KEYS:
         yield _attempt(producer, "keys", repr(key[:20]), plain, key=key)

@@ -152,7 +152,7 @@ async def test_an_error_of_the_server_is_the_same_error_at_the_caller(
 async def test_bytes_that_are_no_message_are_refused_as_such(running: Running, data: bytes) -> None:
     async with grpc.aio.insecure_channel(running.address) as plain:
         with pytest.raises(grpc.aio.AioRpcError) as excinfo:
-            await plain.unary_unary(RETRIEVE)(data)
+            await plain.unary_unary(RETRIEVE, bytes, bytes)(data)
     assert excinfo.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "request is no message of this method" in (excinfo.value.details() or "")
 

@@ -110,7 +110,12 @@ async def test_a_small_judge_call_is_answered_among_large_ones(
     ]
     pieces: list[str] = []
     read = metrics.statements
-    monkeypatch.setattr(metrics, "statements", lambda text: pieces.append(text) or read(text))
+
+    def statements(text: str) -> list[metrics.Statement]:
+        pieces.append(text)
+        return read(text)
+
+    monkeypatch.setattr(metrics, "statements", statements)
 
     async with a_flood(lambda: call(stubs[0].Judge, large, timeout=1), 6) as flood:
         await eventually(lambda: len(flood.outcomes) >= 6, timeout=60)

@@ -88,7 +88,7 @@ def _one(letter: "DeadLetter") -> Iterator[RenderableType]:
     head = Text(f"#{letter.offset}  {parked_at}  ", style="bold")
     error = one_line(f"{data['kind'] or 'unknown cause'} {data['error'] or ''}")
     yield head.append(error, style="red")
-    yield f"    {one_line(data['message'] or '')}"
+    yield f"    {one_line(str(data['message'] or ''))}"
     whence = (
         f"from {data['origin']}, {data['attempts']} attempts by {data['group']}, key {data['key']}"
     )
