@@ -6,7 +6,7 @@ GYRE := .venv/bin/gyre
 # They start no engine, and a test is one process: two of them fill two cores.
 ALONE := tests/unit tests/training
 
-.PHONY: help setup setup-train setup-llm setup-clients up down test unit e2e screenshots faults training lint types proto contracts lock upgrade bench clean
+.PHONY: help setup setup-train setup-llm setup-clients up down test unit e2e screenshots faults attack training lint types proto contracts lock upgrade bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ faults: setup ## Run the fault harness and the long fault tests: kill -9 at rand
 		$(PY) -m tests.faults.harness.delivery_run --actions $${GYRE_FAULT_ACTIONS:-20000} --kills $${GYRE_FAULT_KILLS:-20} || failed=1; \
 		GYRE_FAULTS=1 GYRE_CRASH_KILLS=$${GYRE_CRASH_KILLS:-20} $(PY) -m pytest tests/faults --timeout 1200 || failed=1; \
 		exit $$failed
+
+attack: setup ## Attack a system of its own over gRPC, HTTP and Kafka, by a seed, and print what held
+	@$(PY) -m bench.attack --seed $${GYRE_ATTACK_SEED:-1} --attempts $${GYRE_ATTACK_ATTEMPTS:-2000}
 
 training: setup-train ## Run the long training matrix: kill -9 at every step, and a table of ZeRO stages and process counts by recipe
 	@GYRE_TRAINING_MATRIX=1 $(PY) -m pytest tests/training --timeout 1200

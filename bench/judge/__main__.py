@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gyre_common.text import content_terms
+from gyre_common.turns import finished
 from gyre_judge.metrics import WeightedPassages, groundedness, substance
 from gyre_judge.service import TIE
 
@@ -34,9 +35,15 @@ class Grounded:
 
     def score(self, answer: str | None = None) -> float:
         answer_text = self.answer if answer is None else answer
-        return (
-            groundedness(answer_text, WeightedPassages([self.passage], [self.title])).value or 0.0
-        )
+        return groundedness_of(answer_text, passages_of([self.passage], [self.title]))
+
+
+def passages_of(texts: Sequence[str], headings: Sequence[str] = ()) -> WeightedPassages:
+    return finished(WeightedPassages.read(texts, headings))
+
+
+def groundedness_of(answer: str, passages: WeightedPassages) -> float:
+    return finished(groundedness(answer, passages)).value or 0.0
 
 
 def main() -> None:
@@ -107,8 +114,8 @@ def groundedness_of_claims() -> None:
     for line in (folder / "evidence.jsonl").read_text().splitlines():
         row = json.loads(line)
         source = corpus[str(row["doc_id"])]
-        passages = WeightedPassages([source["text"]], [source["title"]])
-        by_label[row["label"]].append(groundedness(row["claim"], passages).value or 0.0)
+        passages = passages_of([source["text"]], [source["title"]])
+        by_label[row["label"]].append(groundedness_of(row["claim"], passages))
     report("contradicted claims", by_label["SUPPORT"], by_label["CONTRADICT"])
 
 
@@ -122,10 +129,10 @@ def report(name: str, good: Sequence[float], bad: Sequence[float]) -> None:
 def comparisons() -> None:
     rows = (data_folder("preferences") / "autoj_pairwise_first700.jsonl").read_text().splitlines()
     parsed = [json.loads(row) for row in rows]
-    nothing = WeightedPassages([])
+    nothing = passages_of([])
 
     def substance_of(text: str) -> float:
-        return substance(text, nothing).value or 0.0
+        return finished(substance(text, nothing)).value or 0.0
 
     def log_length(text: str) -> float:
         return math.log1p(len(text))

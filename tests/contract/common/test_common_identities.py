@@ -171,6 +171,7 @@ async def test_who_somebody_is_travels_on_to_the_services_behind() -> None:
 
     seen = [(caller.tenant, caller.acl) for caller in behind.callers]
     assert seen == [("acme", ("staff",)), ("zoo", ("guests",))]
+    assert [caller.lane for caller in behind.callers] == [ANN.lane, BOB.lane]
 
 
 def requests_with_an_actor() -> Iterator[Descriptor]:

@@ -23,6 +23,7 @@ from gyre_common.errors import (
     PermissionDenied,
     Poison,
     Retryable,
+    TooManyCalls,
     Unauthenticated,
     Unavailable,
 )
@@ -133,6 +134,7 @@ async def words(address: str, question: str) -> list[str]:
         PermissionDenied("tenant zoo is not open to this key"),
         DeadlineExceeded("not done within 1.0 s"),
         Unavailable("Kafka does not answer", retry_after_seconds=2.5),
+        TooManyCalls("4 calls of this caller are in flight here already", retry_after_seconds=2.5),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -144,6 +146,15 @@ async def test_an_error_of_the_server_is_the_same_error_at_the_caller(
         await retrieve(running.address)
     assert str(excinfo.value) == str(error)
     assert vars(excinfo.value) == vars(error)
+
+
+@pytest.mark.parametrize("data", [b"\xff" * 20, b"\x0a\x02\xff\xfe", b"\x0a\xff\xff\xff\x7f"])
+async def test_bytes_that_are_no_message_are_refused_as_such(running: Running, data: bytes) -> None:
+    async with grpc.aio.insecure_channel(running.address) as plain:
+        with pytest.raises(grpc.aio.AioRpcError) as excinfo:
+            await plain.unary_unary(RETRIEVE, bytes, bytes)(data)
+    assert excinfo.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "request is no message of this method" in (excinfo.value.details() or "")
 
 
 async def test_details_are_those_of_google_rpc(running: Running) -> None:

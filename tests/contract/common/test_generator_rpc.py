@@ -229,6 +229,9 @@ async def test_a_request_out_of_bounds_is_refused() -> None:
         many = pb.AnswerFromRequest(question=QUESTION, passages=given(TEA) * 101)
         with pytest.raises(InvalidInput, match="at most 100"):
             await call(stub.AnswerFrom, many, timeout=10)
+        large = pb.AnswerFromRequest(question=QUESTION, passages=given("x" * 6_000) * 100)
+        with pytest.raises(InvalidInput, match="passages have 600,000 characters"):
+            await call(stub.AnswerFrom, large, timeout=10)
         few = pb.RenderPromptRequest(question=QUESTION, passages=given(TEA))
         with pytest.raises(InvalidInput, match="context_tokens"):
             await call(stub.RenderPrompt, few, timeout=10)

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from google.protobuf.json_format import ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre_common.context import RequestContext
 from gyre_telemetry import translation
@@ -140,6 +141,10 @@ async def test_pages_spans_and_beginnings_find_each_interaction_once(
     assert listed_ids[0] == str(ids[-1])
 
     since, until = MORNING + timedelta(minutes=1), MORNING + timedelta(minutes=2)
+    ends = pb.ListInteractionsRequest(
+        since=Timestamp(seconds=-62_135_596_800), until=Timestamp(seconds=253_402_300_799)
+    )
+    assert len((await reading.interactions(caller, ends)).interactions) == len(ids)
     middle = pb.ListInteractionsRequest(since=since, until=until)
     page = await reading.interactions(caller, middle)
     assert {one.interaction_id for one in page.interactions} == {str(ids[2]), str(ids[3])}

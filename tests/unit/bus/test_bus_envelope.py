@@ -43,10 +43,24 @@ def test_an_outside_id_that_is_no_uuid_counts_within_its_source() -> None:
     assert first.event_id != other.event_id
 
 
-@pytest.mark.parametrize("time", [b"yesterday", b"\xff", b"2026-01-01T00:00:00", b""])
+@pytest.mark.parametrize(
+    "time",
+    [
+        *(b"yesterday", b"\xff", b"2026-01-01T00:00:00", b""),
+        *(b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00", b"2026-02-29T00:00:00Z"),
+        *(b"2016-12-31T23:59:60Z", b"10000-01-01T00:00:00Z", b"2026-01-01T00:00:00+99:00"),
+    ],
+)
 def test_a_time_that_cannot_be_read_gives_way_to_the_records_own(time: bytes) -> None:
     record = a_record(("ce_time", time))
     assert record.time == record.timestamp == datetime(2023, 11, 14, 22, 13, 20, 123000, UTC)
+
+
+@pytest.mark.parametrize("milliseconds", [-1, -(2**63), 2**63 - 1])
+def test_a_record_of_no_time_has_one_of_the_calendar(milliseconds: int) -> None:
+    raw = StoredRecord("messages.sent.v1", 3, 7, milliseconds, b"k", b"{}")
+    record = Record(Event(), raw, "g/on_sent")
+    assert record.time.year in (1970, 9999)
 
 
 def test_a_time_elsewhere_is_read_as_utc() -> None:

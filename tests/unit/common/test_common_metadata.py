@@ -21,6 +21,7 @@ def test_access_groups_arrive_as_they_were_sent(acl: list[str]) -> None:
         acl=tuple(acl),
         versions={"retrieval": "hybrid-1"},
         arms={"retrieval": "canary"},
+        lane="0a1b2c3d",
     )
     metadata = write_context(sent_context)
     assert all(value.isascii() and value.isprintable() for _, value in metadata)
@@ -39,6 +40,12 @@ def test_a_malformed_tenant_is_refused_with_the_fix(tenant: str) -> None:
     with pytest.raises(InvalidInput, match="lower-case letters") as excinfo:
         read_context([("gyre-tenant", tenant)], deadline=None)
     assert excinfo.value.field == "gyre-tenant"
+
+
+@pytest.mark.parametrize("lane", ["A", "x" * 65, "a b", "ä", "../a"])
+def test_a_malformed_lane_is_refused(lane: str) -> None:
+    with pytest.raises(InvalidInput, match="gyre-lane is malformed"):
+        read_context([("gyre-lane", lane)], deadline=None)
 
 
 def test_two_tenants_at_once_are_refused() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 import pytest
-from gyre_common.errors import InvalidInput, Unavailable
+from gyre_common.errors import InvalidInput, TooManyCalls, Unavailable
 
 from tests.eventually import eventually
 from tests.unit.client.fake_system import IDS, PIECE, PIECES, FakeSystem
@@ -331,6 +331,15 @@ async def test_what_is_away_says_when_to_come_back(edge: Edge, system: FakeSyste
         assert reply.status_code == 503
         assert int(reply.headers["retry-after"]) >= 1
         assert "Kafka is away" in reply.json()["error"]["message"]
+
+
+async def test_a_caller_with_too_much_under_way_is_asked_to_wait(
+    edge: Edge, system: FakeSystem
+) -> None:
+    system.failures += [TooManyCalls("500 calls of this caller", retry_after_seconds=0.01)] * 10
+    reply = await ask(edge)
+    assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
+    assert reply.json()["error"]["type"] == "rate_limit_error"
 
 
 async def test_a_stream_that_breaks_off_ends_with_an_error(edge: Edge) -> None:

@@ -1,10 +1,12 @@
 """What every request meets: keys, hosts, origins, sizes, headers."""
 
+import asyncio
 import gzip
 import inspect
 
 import pytest
 from fastapi.routing import APIRoute
+from gyre_gateway import punctual
 from gyre_gateway.routes import ROUTERS
 
 from tests.unit.client.fake_system import FakeSystem
@@ -93,6 +95,18 @@ async def test_a_body_past_the_limit_is_refused(edge: Edge, system: FakeSystem) 
     reply = await edge.http.post(CHAT, json=body)
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "too_large")
     assert not system.requests
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-a: "])
+async def test_a_connection_on_which_no_request_comes_ends(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr(punctual, "HEAD_SECONDS", 0.2)
+    host, _, port = edge.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(beginning)
+    assert await asyncio.wait_for(reader.read(), 30) == b""
+    writer.close()
 
 
 async def test_a_compressed_body_is_not_opened(edge: Edge) -> None:

@@ -92,7 +92,12 @@ async def test_a_view_is_read_page_by_page(edge: Edge, system: FakeSystem) -> No
 
 async def test_parameters_that_cannot_be_are_named(edge: Edge, system: FakeSystem) -> None:
     for path in ("/v1/interactions", "/v1/series/cost"):
-        for name, value in (("since", "yesterday"), ("limit", "0"), ("after", "x" * 5_000)):
+        for name, value in (
+            ("since", "yesterday"),
+            ("until", "9999-12-31T23:59:59-14:00"),
+            ("limit", "0"),
+            ("after", "x" * 5_000),
+        ):
             reply = await edge.http.get(path, params={name: value})
             assert (reply.status_code, reply.json()["error"]["param"]) == (400, name)
         assert (await edge.http.get(path, params={"colour": "green"})).status_code == 200

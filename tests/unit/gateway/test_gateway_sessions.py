@@ -158,3 +158,11 @@ async def test_a_tenant_that_cannot_be_is_named(tenant: str) -> None:
     async with an_edge(FakeSystem()) as edge:
         reply = await edge.http.put("/session", json={"tenant": tenant}, headers=CONSOLE)
         assert (reply.status_code, reply.json()["error"]["param"]) == (400, "tenant")
+
+
+@pytest.mark.parametrize("key", ["a key\u0000of nobody", "schlüssel", "\u202ekey", "a\nb"])
+async def test_a_key_that_no_header_can_hold_is_refused_and_nobody_is_signed_in(key: str) -> None:
+    async with an_edge(FakeSystem()) as edge:
+        reply = await edge.http.put("/session", json={"key": key}, headers=CONSOLE)
+        assert (reply.status_code, reply.json()["error"]["param"]) == (400, "key")
+        assert (await edge.http.get("/v1/models")).status_code == 200

@@ -2,6 +2,7 @@
 
 import pytest
 from gyre_ingestor.formats import FORMATS
+from gyre_ingestor.refused import DocumentRefused
 from gyre_ingestor.text_decoding import decode
 
 
@@ -75,3 +76,18 @@ def test_one_form_of_each_character() -> None:
     assert decode("de\u00adsign \ufb01n\ufb03 \u200ea\u202eb\u2069 e\u0301".encode()) == (
         "design finffi ab é"
     )
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("idna", "IDNA", "punycode", "unicode_escape", "Unicode-Escape", "raw_unicode_escape"),
+        *("undefined", "rot13", "base64", "zlib", "hex", "uu", "mbcs", "aliases", "__init__"),
+        *("", " ", "nobody-knows", "x" * 10_000, "a\0b", "ünï", "\ud800", "../utf_8", "'utf-8'"),
+    ],
+)
+def test_a_label_that_names_no_character_set_is_refused_whatever_python_has(label: str) -> None:
+    text = "Größe 80 ° \\u0041 xn--9ca"
+    assert decode(text.encode(), label) == text
+    with pytest.raises(DocumentRefused, match="is not text in"):
+        decode(b"\x81\x8d\xff\xfe" * 50, label or "nobody-knows")

@@ -421,7 +421,9 @@ async def test_a_list_of_too_many_names_is_refused(world: World) -> None:
         await door(world).page(CALLER, page_size=1, page_token="", document_ids=names)
 
 
-@pytest.mark.parametrize(("size", "token"), [(-1, ""), (1001, ""), (1, "%%%"), (1, "/////")])
+@pytest.mark.parametrize(
+    ("size", "token"), [(-1, ""), (1001, ""), (1, "%%%"), (1, "/////"), (1, "YWFh" * 2_000)]
+)
 async def test_a_page_that_cannot_be_is_refused(world: World, size: int, token: str) -> None:
     with pytest.raises(InvalidInput):
         await door(world).page(CALLER, page_size=size, page_token=token)

@@ -196,6 +196,8 @@ async def test_one_role_can_be_asked_for(controller: ReleaseController) -> None:
     assert [release.role for release in await controller.releases()] == ["judge"]
     with pytest.raises(NotFound):
         await controller.releases("poet")
+    with pytest.raises(InvalidInput, match="role is empty"):
+        await controller.version("", "j1")
 
 
 def an_encoder(version: str) -> Artifact:

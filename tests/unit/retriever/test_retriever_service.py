@@ -103,6 +103,11 @@ async def test_both_legs_are_asked_and_told_apart_in_the_scores(room: Room) -> N
         (Query("tea", 101), "limit"),
         (Query("tea", 5, all_hits=True), "limit"),
         (Query("tea", 1, Filters(document_ids=("d",) * 1001)), "filters.document_ids"),
+        (Query("tea", 1, Filters(document_ids=("d" * 33_000,))), "filters.document_ids"),
+        (Query("tea", 1, Filters(media_types=("m" * 33_000,))), "filters.media_types"),
+        (Query("tea", 1, Filters(metadata={"k" * 33_000: "v"})), "filters.metadata"),
+        (Query("tea", 1, Filters(metadata={"k": "v" * 33_000})), "filters.metadata"),
+        (Query("tea", 1, Filters(languages=("l" * 33_000,))), "filters.languages"),
         (Query("tea", 1, Filters(languages=("de-AT",))), "filters.languages"),
         (Query("tea", 1, Filters(languages=("German",))), "filters.languages"),
     ],
@@ -193,6 +198,11 @@ async def test_documents_by_name_are_bounded(room: Room, count: int) -> None:
     names = [str(number) for number in range(count)]
     with pytest.raises(InvalidInput, match="send 1 to 1000"):
         await room.retriever.readable_documents(names, Filters(), RequestContext())
+
+
+async def test_a_name_that_no_document_has_is_refused(room: Room) -> None:
+    with pytest.raises(InvalidInput, match="document_ids holds a value of 33000 characters"):
+        await room.retriever.readable_documents(["d" * 33_000], Filters(), RequestContext())
 
 
 async def test_filters_narrow_the_search(room: Room) -> None:

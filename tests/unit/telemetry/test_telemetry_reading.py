@@ -1,6 +1,7 @@
 """What people read over gRPC: by tenant, by page, within the deadline, and clear when it cannot."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from gyre.telemetry.v1 import telemetry_pb2 as pb
 from gyre.telemetry.v1.telemetry_pb2_grpc import DeadLetterServiceStub, TelemetryServiceStub
 from gyre_common.bus.dead_letters import Cause, headers_with
@@ -338,6 +340,14 @@ async def test_a_beginning_of_an_id_and_a_span_narrow_the_list(
     assert [one.since.ToDatetime(UTC) for one in history.requests] == [NOON]
 
 
+DEEP = base64.urlsafe_b64encode(b"[" * 100_000).decode()
+NO_MOMENTS = (
+    Timestamp(seconds=2**63 - 1),
+    Timestamp(seconds=0, nanos=-1),
+    Timestamp(seconds=-(2**63), nanos=999_999_999),
+)
+
+
 @pytest.mark.parametrize(
     ("method", "request_", "says"),
     [
@@ -345,6 +355,10 @@ async def test_a_beginning_of_an_id_and_a_span_narrow_the_list(
         ("ListInteractions", pb.ListInteractionsRequest(page_size=-1), "page_size is -1: ask for"),
         ("ListInteractions", pb.ListInteractionsRequest(page_token="x"), "page_token is not one"),
         ("ListInteractions", pb.ListInteractionsRequest(page_token="W10="), "page_token is not"),
+        ("ListInteractions", pb.ListInteractionsRequest(page_token=DEEP), "page_token is not"),
+        ("ListInteractions", pb.ListInteractionsRequest(since=NO_MOMENTS[0]), "since is no mom"),
+        ("ListInteractions", pb.ListInteractionsRequest(until=NO_MOMENTS[1]), "until is no mom"),
+        ("Series", pb.SeriesRequest(view="cost", since=NO_MOMENTS[2]), "since is no moment"),
         ("ListInteractions", pb.ListInteractionsRequest(id_prefix="'%"), "id_prefix is no begin"),
         (
             "ListInteractions",

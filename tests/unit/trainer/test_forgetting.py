@@ -397,6 +397,11 @@ async def test_nobody_is_not_a_subject(room: Room) -> None:
         await room.forgetting.forget(replace(ACTOR, name=""))
 
 
+async def test_a_name_longer_than_any_is_refused(room: Room) -> None:
+    with pytest.raises(InvalidInput, match="actor has 513 characters: send at most 512"):
+        await room.forgetting.forget(replace(ACTOR, name="x" * 513))
+
+
 async def test_facts_that_are_too_old_go_with_their_texts_data_sets_and_runs(room: Room) -> None:
     before = await room.facts()
     oldest = everything()[-1].completed_at

@@ -22,6 +22,8 @@ from typer._coercion import build_runtime_param
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
+from gyre_cli.output import one_line, printable
+
 HEADINGS: Mapping[str, Mapping[str, str]] = {
     "Run it": {
         "up": "Start engines and services, and keep them running.",
@@ -195,7 +197,7 @@ def guarded(run: Callable[[], int]) -> int:
     try:
         return run()
     except NoArgsIsHelpError as error:
-        sys.stderr.write(f"{error.message}\n")
+        sys.stderr.write(f"{printable(error.message)}\n")
         return USAGE
     except typer.TyperException as error:
         return _failed(_usage(error), error.exit_code)
@@ -232,7 +234,7 @@ def _failed(message: str, code: int) -> int:
     if _debugging():
         traceback.print_exc()
     if message:
-        sys.stderr.write(f"error: {' '.join(message.split())}\n")
+        sys.stderr.write(f"error: {one_line(message)}\n")
     return code
 
 

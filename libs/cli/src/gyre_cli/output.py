@@ -2,10 +2,10 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -23,7 +23,13 @@ _NARROWEST = 16
 _WIDTH_OF_A_PIPE = 10_000
 """Nobody reads a pipe by its width: no line is broken, so that others can search it."""
 
-_UNPRINTABLE = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_STEERING = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls, but for tab and line feed
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the order of letters (UAX #9)
+    r"\u2028\u2029\u200b\u2060\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # what nobody sees
+    r"\ud800-\udfff]"
+)
+"""Steers a terminal, or shows a reader something else than what stands there."""
 
 
 class Output:
@@ -54,20 +60,27 @@ class Output:
 
     def print(self, content: "RenderableType", *, soft_wrap: bool = False) -> None:
         """For people, on stdout."""
-        self.console.print(_Printable(content), soft_wrap=soft_wrap)
+        self.console.print(content, soft_wrap=soft_wrap)
 
     def json(self, data: Json) -> None:
         """One JSON document on stdout."""
-        self.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        self.json_text(json.dumps(data, indent=2, ensure_ascii=False))
+
+    def json_line(self, data: Json) -> None:
+        """One of several JSON documents, each on a line of its own."""
+        self.json_text(json.dumps(data, ensure_ascii=False))
+
+    def json_text(self, text: str) -> None:
+        """A JSON document as it is; what would steer the terminal is escaped in it."""
+        _write(_STEERING.sub(lambda each: json.dumps(each.group())[1:-1], text) + "\n")
 
     def write(self, text: str) -> None:
         """Words on stdout as they come."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(printable(text))
 
     def note(self, text: str, style: str = "dim") -> None:
         """A word on the way, on stderr."""
-        self.notes.print(printable(text), style=style)
+        self.notes.print(text, style=style)
 
     def bar(self) -> "Progress":
         """How far things are, in place on a terminal; elsewhere nothing."""
@@ -94,11 +107,26 @@ async def repeatedly(show: Callable[[], None]) -> AsyncIterator[None]:
         display.cancel()
 
 
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def _console(*, stderr: bool) -> "Console":
     from rich.console import Console
 
+    class PrintableConsole(Console):
+        """Whatever is shown, in place or line by line, is rendered here."""
+
+        def render(
+            self, renderable: "RenderableType", options: "ConsoleOptions | None" = None
+        ) -> "Iterator[Segment]":
+            for segment in super().render(renderable, options):
+                is_ours = segment.control is not None
+                yield segment if is_ours else segment._replace(text=printable(segment.text))
+
     # Texts are anybody's: no square brackets in them are colours, no words between colons pictures.
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = PrintableConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_PIPE
     return console
@@ -106,7 +134,7 @@ def _console(*, stderr: bool) -> "Console":
 
 def printable(text: str) -> str:
     """Without what would steer the terminal: texts come from documents, and from anybody."""
-    return text.translate(_UNPRINTABLE)
+    return _STEERING.sub("", text)
 
 
 def is_utf8(word: str) -> bool:
@@ -119,22 +147,14 @@ def escaped(word: str) -> str:
     return word.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-@dataclass(frozen=True)
-class _Printable:
-    """The same for all that is in a table."""
-
-    content: "RenderableType"
-
-    def __rich_console__(
-        self, console: "Console", options: "ConsoleOptions"
-    ) -> "Iterator[Segment]":
-        for segment in console.render(self.content, options):
-            yield segment._replace(text=printable(segment.text))
+def one_line(text: str) -> str:
+    """Printable, and no line of its own: nobody's words look like ours."""
+    return printable(" ".join(text.split()))
 
 
 def shortened(text: str, longest: int) -> str:
     """On one line."""
-    line = printable(" ".join(text.split()))
+    line = one_line(text)
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

@@ -61,6 +61,10 @@ class Unavailable(GyreError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyCalls(Unavailable):
+    """The caller has as much work under way as one caller may; others have room."""
+
+
 class Unreachable(Unavailable):
     """Nothing answers at the address."""
 

@@ -20,6 +20,8 @@ def error_from(error: grpc.aio.AioRpcError, address: str, service: str) -> error
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.OUT_OF_RANGE:
             return details.invalid_input(message)
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if details.retry_after_seconds is not None:
+            return errors.TooManyCalls(message, retry_after_seconds=details.retry_after_seconds)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return errors.InvalidInput(
                 "request", f"was refused ({message})", "send or ask for less"

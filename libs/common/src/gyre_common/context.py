@@ -17,15 +17,18 @@ class RequestContext:
     `acl` holds the caller's access groups: a document without groups is public within its tenant,
     any other needs one of these. `actor` is who calls, where their key tells; else it is empty, and
     a request's own word counts. `is_for_every_tenant` tells whether they may change what concerns
-    all tenants; it does not travel on, as services are believed. `versions` maps a role to the
-    version that the first service resolved, `arms` a role under experiment to the side that this
-    version is on; empty where nobody resolved yet. `deadline` is a moment on the monotonic clock.
+    all tenants; it does not travel on, as services are believed. `lane` tells callers of one tenant
+    apart where they take turns, in this service and in those behind it. `versions` maps a role to
+    the version that the first service resolved, `arms` a role under experiment to the side that
+    this version is on; empty where nobody resolved yet. `deadline` is a moment on the monotonic
+    clock.
     """
 
     tenant: str = DEFAULT_TENANT
     acl: tuple[str, ...] = ()
     actor: str = ""
     is_for_every_tenant: bool = True
+    lane: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     arms: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
@@ -59,6 +62,11 @@ _ANONYMOUS = RequestContext()
 def request_context() -> RequestContext:
     """The request being served; outside of one, the default tenant's, without groups."""
     return _CURRENT.get() or _ANONYMOUS
+
+
+def current_request() -> RequestContext | None:
+    """The request being served, if there is one."""
+    return _CURRENT.get()
 
 
 @contextmanager

@@ -21,6 +21,10 @@ class Unavailable(Retryable):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyCalls(Unavailable):
+    """The caller has as much work under way here as one caller may; others have room."""
+
+
 class InvalidInput(GyreError):
     """A request that breaks the contract: which field, what is wrong, what to do.
 

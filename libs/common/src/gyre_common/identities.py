@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -67,6 +68,11 @@ class Identity(BaseModel):
             raise ValueError(f"has another name than {', '.join(cls.model_fields)}")
         return value
 
+    @property
+    def lane(self) -> str:
+        """Where their work waits for its turn: the same wherever they call, and no name."""
+        return sha256(self.actor.encode()).hexdigest()[:16]
+
     def bind(self, caller: RequestContext) -> RequestContext:
         """What a call says of its caller, corrected by what is known of them. Raises
         PermissionDenied for a tenant that is not theirs.
@@ -81,6 +87,7 @@ class Identity(BaseModel):
             acl=self.groups,
             actor=self.actor,
             is_for_every_tenant=self.is_for_every_tenant,
+            lane=self.lane,
         )
 
     def may_speak_for(self, tenant: str) -> bool:

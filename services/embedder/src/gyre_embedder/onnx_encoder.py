@@ -1,10 +1,9 @@
 """Sentence encoders from model folders, on ONNX Runtime."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -13,6 +12,7 @@ from gyre_common.events.releases import Artifact
 from gyre_common.held import Loadable, trim_memory
 from gyre_common.model_folders import ModelFolders
 from gyre_common.telemetry import METRICS
+from gyre_common.turns import Piecewise, Turns
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
@@ -27,7 +27,6 @@ from gyre_embedder.encoder_folder import (
 )
 from gyre_embedder.encoders import EncodedText, Encoder, Side, Vector
 
-T = TypeVar("T")
 Floats = NDArray[np.float32]
 
 # Past this a batch only takes longer and holds more memory: throughput is flat from about 400
@@ -35,6 +34,7 @@ Floats = NDArray[np.float32]
 TOKEN_BUDGET = 512
 # No window is filled by less text than this, and tokenizing more of it would be for nothing.
 _MOST_CHARACTERS = 16_384
+_TOKENIZED_TOGETHER = 16
 
 # The second names are those of encoders that were trained here before ADR 0016.
 _IDS, _MASK, _SEGMENTS = ("input_ids", "token_ids"), ("attention_mask", "mask"), "token_type_ids"
@@ -64,8 +64,8 @@ class OnnxModels:
 
 class OnnxEncoder:
     """Implements `Encoder`. A micro-batch takes one thread, and each side has threads of its own,
-    so that a query shares the cores with a long row of passages instead of standing behind it;
-    passages of several callers take turns, a micro-batch a thread each (ADR 0004).
+    so that a query shares the cores with a long row of passages instead of standing behind it; on
+    each side callers take turns, a micro-batch a thread each (ADR 0004).
     """
 
     def __init__(self, folder: EncoderFolder, *, threads: int) -> None:
@@ -83,14 +83,20 @@ class OnnxEncoder:
         self._output, self._is_pooled = _output(self._session.get_outputs())
         self.dimensions = self._run([self._tokenizer.encode("")]).shape[1]
         self._threads = {Side.QUERY: 1, Side.DOCUMENT: threads}
-        self._lanes = {
-            side: ThreadPoolExecutor(number, thread_name_prefix=f"encode-{side}")
-            for side, number in self._threads.items()
+        self._turns = {
+            side: Turns(f"encode-{side}", places=places) for side, places in self._threads.items()
         }
 
     async def encode(self, texts: Sequence[str], side: Side) -> list[EncodedText]:
         """See `Encoder`."""
-        tokens: list[Encoding] = await self._in_lane(side, partial(self._tokenize, texts, side))
+        async with self._turns[side].call(sum(map(len, texts))) as call:
+            return await self._encode(texts, side, call)
+
+    async def _encode(self, texts: Sequence[str], side: Side, call: Piecewise) -> list[EncodedText]:
+        tokens: list[Encoding] = []
+        for start in range(0, len(texts), _TOKENIZED_TOGETHER):
+            piece = texts[start : start + _TOKENIZED_TOGETHER]
+            tokens += await call.do(partial(self._tokenize, piece, side))
         encoded: dict[int, EncodedText] = {}
         lengths = [len(each.ids) for each in tokens]
         batches = micro_batches(lengths, token_budget=TOKEN_BUDGET)
@@ -98,7 +104,7 @@ class OnnxEncoder:
         async def encode_batches() -> None:
             for batch in batches:
                 chosen = [tokens[position] for position in batch]
-                vectors = await self._in_lane(side, partial(self._run, chosen))
+                vectors = await call.do(partial(self._run, chosen))
                 for position, each, vector in zip(batch, chosen, vectors, strict=True):
                     truncated = bool(each.overflowing) or len(texts[position]) > _MOST_CHARACTERS
                     encoded[position] = EncodedText(vector, len(each.ids), truncated)
@@ -109,13 +115,10 @@ class OnnxEncoder:
 
     def close(self) -> None:
         """See `Encoder`."""
-        for lane in self._lanes.values():
-            lane.shutdown()
+        for turns in self._turns.values():
+            turns.close()
         del self._session
         trim_memory()
-
-    async def _in_lane(self, side: Side, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._lanes[side], work)
 
     def _tokenize(self, texts: Sequence[str], side: Side) -> list[Encoding]:
         prompt = self._folder.prompts[side]

@@ -25,6 +25,7 @@ _KINDS: tuple[tuple[type[errors.GyreError], int, str], ...] = (
     (errors.NotFound, 404, "not_found_error"),
     (errors.Conflict, 409, "conflict_error"),
     (errors.FailedPrecondition, 409, "failed_precondition_error"),
+    (errors.TooManyCalls, 429, "rate_limit_error"),
     (errors.Unavailable, 503, "unavailable_error"),
     (errors.DeadlineExceeded, 504, "timeout_error"),
 )

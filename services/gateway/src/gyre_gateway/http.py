@@ -18,6 +18,7 @@ from gyre_gateway import errors
 from gyre_gateway.answering import INTERACTION
 from gyre_gateway.guard import Guard
 from gyre_gateway.identity import Identities
+from gyre_gateway.punctual import PunctualProtocol
 from gyre_gateway.routes import ROUTERS
 from gyre_gateway.routes.console import Assets
 from gyre_gateway.routes.mcp import PATH, McpEndpoint
@@ -86,7 +87,7 @@ async def http_server(app: FastAPI, host: str, port: int) -> AsyncIterator[int]:
     listener = _listen(host, port)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=PunctualProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -46,7 +46,7 @@ class Identities:
         named = replace(
             named,
             key=key,
-            tenant=_ascii("gyre-tenant", headers.get("gyre-tenant", "")) or named.tenant,
+            tenant=printable_ascii("gyre-tenant", headers.get("gyre-tenant", "")) or named.tenant,
             actor=_utf8("gyre-actor", headers.get("gyre-actor", "")) or named.actor,
         )
         if (groups := headers.get("gyre-groups")) is not None:
@@ -108,7 +108,7 @@ def _bearer(request: Request) -> str:
         return ""
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthenticated("Authorization is not a bearer key: send Authorization: Bearer KEY")
-    return _ascii("authorization", key.strip())
+    return printable_ascii("authorization", key.strip())
 
 
 def _check_sent_by_console(request: Request) -> None:
@@ -121,7 +121,8 @@ def _check_sent_by_console(request: Request) -> None:
         )
 
 
-def _ascii(header: str, value: str) -> str:
+def printable_ascii(header: str, value: str) -> str:
+    """The value, as a header can hold it. Raises InvalidInput for any other."""
     if not (value.isascii() and value.isprintable()):
         raise InvalidInput(header, "holds other than printable ASCII", "correct it")
     return value

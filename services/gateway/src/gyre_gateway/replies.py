@@ -1,6 +1,7 @@
 """Gyre's messages as JSON."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,10 +9,22 @@ from fastapi import Header, Query
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import AfterValidator
 
 Json = dict[str, Any]
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="How many a page has.")]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Without a zone it is in UTC already."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError("must be in the years 1 to 9999, in UTC") from error
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
 After = Annotated[str, Query(max_length=4_096, description="`next` of the page before.")]
 PAGE_FIELDS = {"page_size": "limit", "page_token": "after"}
 """What the services call these."""

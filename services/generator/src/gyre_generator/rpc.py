@@ -22,6 +22,8 @@ from gyre_generator.service import Answerer, AnswerFinished, AnswerStarted
 from gyre_generator.version_trial import VersionTrial
 
 MOST_PASSAGES = 100
+MOST_CHARACTERS = 500_000
+"""Of the passages that a caller gives, all together: what a hundred of the largest chunks have."""
 
 
 class GeneratorRpc(generator_pb2_grpc.GeneratorServiceServicer):
@@ -109,6 +111,10 @@ def _turns(history: Iterable[pb.Turn]) -> tuple[Turn, ...]:
 def _passages(given: Sequence[pb.Passage]) -> list[RetrievedPassage]:
     if len(given) > MOST_PASSAGES:
         raise InvalidInput("passages", f"are {len(given)}", f"send at most {MOST_PASSAGES}")
+    characters = sum(len(passage.text) for passage in given)
+    if characters > MOST_CHARACTERS:
+        fix = f"send at most {MOST_CHARACTERS:,}"
+        raise InvalidInput("passages", f"have {characters:,} characters", fix)
     return [_passage(number, passage) for number, passage in enumerate(given)]
 
 

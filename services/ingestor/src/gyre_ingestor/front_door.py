@@ -29,6 +29,8 @@ from gyre_ingestor.write_gate import NO_DOCUMENT, WriteGate
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 _LONGEST_IDEMPOTENCY_KEY = 256
 _LONGEST_SEARCH = 200
+_LONGEST_NAME = 4096
+"""A name of 512 characters has at most 2,048 bytes, and a token a third more."""
 _MOST_NAMED = 100
 
 
@@ -153,6 +155,10 @@ class FrontDoor:
         check_line("search", search, most=_LONGEST_SEARCH)
         if not 0 <= page_size <= LARGEST_PAGE:
             raise InvalidInput("page_size", f"is {page_size}", f"ask for 1 to {LARGEST_PAGE}")
+        if max(map(len, (page_token, *document_ids)), default=0) > _LONGEST_NAME:
+            field = "page_token" if len(page_token) > _LONGEST_NAME else "document_ids"
+            fix = f"send {_LONGEST_NAME:,} characters at most: no document has a longer name"
+            raise InvalidInput(field, "is longer than any", fix)
         if len(document_ids) > _MOST_NAMED:
             problem = f"has {len(document_ids):,} names"
             raise InvalidInput("document_ids", problem, f"send {_MOST_NAMED} at a time")

@@ -29,6 +29,10 @@ _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e"
     r"\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_CHARACTER_SETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape"})
+"""Python's codecs for names and for its own source. They take hours for megabytes, or read what is
+written as something else."""
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
 
 
@@ -95,15 +99,18 @@ def _is_utf_8(data: bytes, text: str) -> bool:
 
 
 def _decode_as(data: bytes, label: str) -> str | None:
-    """None for a label that nobody knows. A byte that the character set leaves out is a replacement
-    character; those of Windows' sets below 0xA0 are control characters, as browsers have them.
+    """None for a label that nobody knows, or that names no character set. A byte that the set
+    leaves out is a replacement character; those of Windows' sets below 0xA0 are control characters,
+    as browsers have them.
     """
-    encoding = webencodings.lookup(label)
-    if encoding is None:
-        try:
-            return data.decode(label)
-        except (ValueError, LookupError):
-            return None
+    try:
+        encoding = webencodings.lookup(label)
+        if encoding is None:
+            if codecs.lookup(label).name in _NO_CHARACTER_SETS:
+                return None
+            return _SURROGATE.sub(_REPLACEMENT, data.decode(label))
+    except (ValueError, LookupError):
+        return None
     gaps = _SINGLE_BYTE_GAPS if encoding.name.startswith(_WINDOWS) else "replace"
     # The standard reads gbk as gb18030, which holds it.
     codec = "gb18030" if encoding.name == "gbk" else encoding.codec_info.name

@@ -2,12 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from gyre_common.events.interactions import Score
 from gyre_common.text import Kind, content_terms, numbers, sentences, terms
+from gyre_common.turns import Steps
 
 GROUNDEDNESS = "groundedness"
 ANSWER_RELEVANCE = "answer_relevance"
@@ -54,44 +54,62 @@ def statements(text: str) -> list[Statement]:
 class WeightedPassages:
     """The passages of one answer, best first, and how much each term tells among them."""
 
-    def __init__(self, texts: Sequence[str], headings: Sequence[str] = ()) -> None:
-        self.texts = tuple(texts)
-        pairs = zip(headings or ("",) * len(texts), texts, strict=True)
-        headed = [f"{heading}\n{text}" for heading, text in pairs]
-        self.terms = [frozenset(content_terms(text)) for text in headed]
-        self.numbers = [numbers(text) for text in headed]
+    def __init__(self) -> None:
+        self.terms: list[frozenset[str]] = []
+        self.numbers: list[frozenset[str]] = []
+        self.statements: list[Sequence[Statement]] = []
+        self._counts: Counter[str] = Counter()
+        self._sentence_count = 0
 
-    @cached_property
-    def statements(self) -> Sequence[Sequence[Statement]]:
-        """The statements of each passage."""
-        return [statements(text) for text in self.texts]
+    @classmethod
+    def read(cls, texts: Sequence[str], headings: Sequence[str] = ()) -> "Steps[WeightedPassages]":
+        """One step a passage."""
+        passages = cls()
+        for heading, text in zip(headings or ("",) * len(texts), texts, strict=True):
+            passages._add(text, f"{heading}\n{text}")
+            yield
+        return passages
 
-    @cached_property
-    def _counts(self) -> Counter[str]:
-        return Counter(term for group in self.statements for s in group for term in s.terms)
+    def _add(self, text: str, headed: str) -> None:
+        self.terms.append(frozenset(content_terms(headed)))
+        self.numbers.append(numbers(headed))
+        stated = statements(text)
+        self.statements.append(stated)
+        self._counts.update(term for each in stated for term in each.terms)
+        self._sentence_count += len(stated)
 
-    def share(self, statement: Statement, source_terms: frozenset[str]) -> float:
-        """Share of the statement's weight that `source_terms` have; weights are inverse document
-        frequencies over the passages' sentences, so that what is everywhere counts little.
+    def weights(self, statement: Statement) -> Mapping[str, float]:
+        """Inverse document frequencies over the passages' sentences, so that what is everywhere
+        counts little; in sum 1.
         """
-        n = sum(len(group) for group in self.statements)
+        n = self._sentence_count
         weights = {
             term: math.log(1 + (n - self._counts[term] + 0.5) / (self._counts[term] + 0.5))
             for term in statement.terms
         }
-        return sum(w for t, w in weights.items() if t in source_terms) / sum(weights.values())
+        total = math.fsum(weights.values())
+        return {term: weight / total for term, weight in weights.items()}
 
 
-def groundedness(answer: str, passages: WeightedPassages) -> Score:
+def _share(weights: Mapping[str, float], source_terms: frozenset[str]) -> float:
+    """Of a statement's weight, what a source's terms carry."""
+    return math.fsum(weights[term] for term in source_terms.intersection(weights))
+
+
+def groundedness(answer: str, passages: WeightedPassages) -> Steps[Score]:
     """Share of the answer's sentences that a passage supports: it holds `SUPPORTED_FROM` of the
     sentence's weight and all its numbers, and its nearest sentence does not say the opposite.
+    One step a sentence.
     """
     answer_statements = statements(answer)
     if not answer_statements:
         return no_score(GROUNDEDNESS, "nothing was said")
-    if not passages.texts:
+    if not passages.terms:
         return no_score(GROUNDEDNESS, "there are no passages to hold it against")
-    doubts = [(*_doubt(each, passages), each.text) for each in answer_statements]
+    doubts = []
+    for each in answer_statements:
+        doubts.append((*_doubt(each, passages), each.text))
+        yield
     unsupported = [each for each in doubts if each[1]]
     supported_count = len(doubts) - len(unsupported)
     rationale = f"{supported_count} of {len(doubts)} sentences supported"
@@ -105,7 +123,8 @@ def groundedness(answer: str, passages: WeightedPassages) -> Score:
 
 def _doubt(statement: Statement, passages: WeightedPassages) -> tuple[float, str]:
     """How much of the sentence one passage carries, and what speaks against it; "" if nothing."""
-    shares = [passages.share(statement, passage_terms) for passage_terms in passages.terms]
+    weights = passages.weights(statement)
+    shares = [_share(weights, passage_terms) for passage_terms in passages.terms]
     share = max(shares)
     best = shares.index(share)
     if share < SUPPORTED_FROM:
@@ -115,10 +134,10 @@ def _doubt(statement: Statement, passages: WeightedPassages) -> tuple[float, str
         return share, f"its passage does not name {', '.join(unknown[:3])}"
     nearest = max(
         passages.statements[best],
-        key=lambda source: passages.share(statement, source.terms),
+        key=lambda source: _share(weights, source.terms),
         default=statement,
     )
-    is_near = passages.share(statement, nearest.terms) >= _CONTRADICTION_FROM
+    is_near = _share(weights, nearest.terms) >= _CONTRADICTION_FROM
     if is_near and nearest.negated != statement.negated:
         return share, "the nearest sentence says the opposite"
     return share, ""
@@ -144,7 +163,7 @@ def context_precision(question: str, passages: WeightedPassages) -> Score:
     relevant passages stand before all others, 0 when none is relevant.
     """
     question_terms = frozenset(content_terms(question))
-    if not passages.texts:
+    if not passages.terms:
         return no_score(CONTEXT_PRECISION, "nothing was retrieved")
     if not question_terms:
         return no_score(CONTEXT_PRECISION, "the question has no terms to look for")
@@ -157,19 +176,21 @@ def context_precision(question: str, passages: WeightedPassages) -> Score:
     return Score(
         metric=CONTEXT_PRECISION,
         value=total / hits if hits else 0.0,
-        rationale=f"{hits} of {len(passages.texts)} passages hold {bar}",
+        rationale=f"{hits} of {len(passages.terms)} passages hold {bar}",
     )
 
 
-def substance(answer: str, passages: WeightedPassages) -> Score:
+def substance(answer: str, passages: WeightedPassages) -> Steps[Score]:
     """How much is said: distinct terms of the sentences that are supported (of all sentences where
     there are no passages), on a log scale that ends at `_SUBSTANCE_TERMS`. It only serves
-    comparisons: alone it would reward length.
+    comparisons: alone it would reward length. One step a sentence.
     """
-    answer_statements = statements(answer)
-    if passages.texts:
-        answer_statements = [s for s in answer_statements if not _doubt(s, passages)[1]]
-    count = len({term for statement in answer_statements for term in statement.terms})
+    covered: set[str] = set()
+    for statement in statements(answer):
+        if not passages.terms or not _doubt(statement, passages)[1]:
+            covered |= statement.terms
+        yield
+    count = len(covered)
     value = min(math.log1p(count) / math.log1p(_SUBSTANCE_TERMS), 1.0)
     return Score(metric=SUBSTANCE, value=value, rationale=f"{count} distinct terms")
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from gyre_common.reward_input import (
     read_frame,
     reward_tokens,
 )
+from gyre_common.turns import Turns
 from tokenizers import Tokenizer
 
 from gyre_judge.rewards import RewardModel
@@ -53,8 +53,8 @@ class OnnxRewards:
 
 
 class OnnxReward:
-    """Implements `RewardModel`. It has one thread, so that one text at a time is in memory; others
-    wait for their turn.
+    """Implements `RewardModel`. It has one thread, so that one text at a time is in memory; callers
+    take turns.
     """
 
     def __init__(self, folder: Path, *, threads: int) -> None:
@@ -76,13 +76,15 @@ class OnnxReward:
         self._session = onnxruntime.InferenceSession(
             str(folder / GRAPH), options, providers=["CPUExecutionProvider"]
         )
-        self._lane = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reward")
+        self._turns = Turns("reward")
 
     async def reward(self, question: str, passages: Sequence[str], answer: str) -> float:
         """See `RewardModel`."""
         work = partial(self._reward, question, passages, answer)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._lane, work)
+            characters = sum(map(len, (question, *passages, answer)))
+            async with self._turns.call(characters) as call:
+                return await call.do(work)
         except GyreError:
             raise
         except Exception as error:
@@ -91,7 +93,7 @@ class OnnxReward:
 
     def close(self) -> None:
         """See `RewardModel`."""
-        self._lane.shutdown()
+        self._turns.close()
         del self._session
         trim_memory()
 

@@ -1,10 +1,10 @@
 """Scores answers without a reference: those that were given, and those that are shown to it."""
 
-import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition, InvalidInput, Retryable
@@ -23,10 +23,13 @@ from gyre_common.passages import context_line
 from gyre_common.releases import ReleaseView
 from gyre_common.reward_input import METHOD as REWARD_METHOD
 from gyre_common.reward_input import METRIC as REWARD
+from gyre_common.turns import Steps, Turns
 
 from gyre_judge import metrics
 from gyre_judge.metrics import WeightedPassages
 from gyre_judge.rewards import Rewards
+
+T = TypeVar("T")
 
 BASELINE = "baseline"
 TIE = 0.02
@@ -67,6 +70,7 @@ class Judge:
         self._releases = releases
         self._publisher = publisher
         self._rewards = rewards
+        self._turns = Turns("judge")
 
     async def judge_interaction(self, event: InteractionCompleted) -> None:
         """Publish a verdict. Raises Retryable: a newer judge than this is live, Kafka is down."""
@@ -79,12 +83,13 @@ class Judge:
             raise Retryable(str(error)) from error
         answer = "" if event.outcome is Outcome.ABSTAINED else event.answer
         passages = [chunk.text for chunk in _ranked(event) if chunk.used]
+        scores = await self._in_turn(_scores_of(event), len(event.answer))
         verdict = InteractionJudged(
             tenant=event.tenant,
             interaction_id=event.interaction_id,
             judge_version=judge.version,
             scores=(
-                *await asyncio.to_thread(_scores_of, event),
+                *scores,
                 *await self._reward(judge, event.question, passages, answer),
             ),
             judged_at=now(),
@@ -101,7 +106,9 @@ class Judge:
         """
         _check(question=question, answer=answer, passages=passages)
         judge = self._requested()
-        scores = await asyncio.to_thread(_scores_of_texts, question, answer, passages)
+        scores = await self._in_turn(
+            _scores_of_texts(question, answer, passages), _length(question, answer, *passages)
+        )
         return (*scores, *await self._reward(judge, question, passages, answer)), judge.version
 
     async def compare(
@@ -112,8 +119,9 @@ class Judge:
         """
         _check(question=question, first=first, second=second, passages=passages)
         judge = self._requested()
-        by_words = await asyncio.to_thread(
-            _compare_words, question, (first, second), passages, judge.version
+        by_words = await self._in_turn(
+            _compare_words(question, (first, second), passages, judge.version),
+            _length(question, first, second, *passages),
         )
         rewards = [
             await self._reward(judge, question, passages, answer) for answer in (first, second)
@@ -125,6 +133,11 @@ class Judge:
         )
         values = [each.value for scores in rewards for each in scores if each.value is not None]
         return _compare_rewards(compared, *values) if len(values) == 2 else compared
+
+    async def _in_turn(self, steps: Steps[T], characters: int) -> T:
+        """Callers take turns, and who has gone is not worked for. Raises TooManyCalls."""
+        async with self._turns.call(characters) as call:
+            return await call.go_through(steps)
 
     async def _reward(
         self, judge: Artifact, question: str, passages: Sequence[str], answer: str
@@ -167,12 +180,13 @@ def _known(judge: Artifact) -> Artifact:
 
 def _compare_words(
     question: str, answers: tuple[str, str], passages: Sequence[str], version: str
-) -> AnswerComparison:
-    weighted = WeightedPassages(passages)
+) -> Steps[AnswerComparison]:
+    weighted = yield from WeightedPassages.read(passages)
     scores, totals = [], []
     for answer in answers:
-        substance = metrics.substance(answer, weighted)
-        scores.append((*_scores(question, answer, weighted, weighted), substance))
+        by_words = yield from _scores(question, answer, weighted, weighted)
+        substance = yield from metrics.substance(answer, weighted)
+        scores.append((*by_words, substance))
         # Relevance by words does not agree with people (bench/judge/README.md).
         counted = [s.value for s in scores[-1] if s.metric in _COMPARED and s.value is not None]
         totals.append(sum(counted) / len(counted) if counted else 0.0)
@@ -202,40 +216,48 @@ def _preference(ahead: float) -> PreferredAnswer:
     return PreferredAnswer.FIRST if ahead > 0 else PreferredAnswer.SECOND
 
 
-def _scores_of(event: InteractionCompleted) -> tuple[Score, ...]:
+def _scores_of(event: InteractionCompleted) -> Steps[tuple[Score, ...]]:
     ranked = _ranked(event)
-    used, retrieved = (
-        WeightedPassages(
-            [chunk.text for chunk in chunks],
-            [context_line(chunk.title, chunk.heading_path) for chunk in chunks],
-        )
-        for chunks in ([chunk for chunk in ranked if chunk.used], ranked)
-    )
+    used = yield from _read([chunk for chunk in ranked if chunk.used])
+    retrieved = yield from _read(ranked)
     if event.outcome is Outcome.ABSTAINED:
         not_claimed = (metrics.GROUNDEDNESS, metrics.ANSWER_RELEVANCE)
         unclaimed = [metrics.no_score(name, "nothing was claimed") for name in not_claimed]
         return (*unclaimed, metrics.context_precision(event.question, retrieved))
-    return _scores(event.question, event.answer, used, retrieved)
+    return (yield from _scores(event.question, event.answer, used, retrieved))
+
+
+def _read(chunks: Sequence[RetrievedChunk]) -> Steps[WeightedPassages]:
+    return WeightedPassages.read(
+        [chunk.text for chunk in chunks],
+        [context_line(chunk.title, chunk.heading_path) for chunk in chunks],
+    )
 
 
 def _ranked(event: InteractionCompleted) -> list[RetrievedChunk]:
     return sorted(event.retrieved, key=lambda chunk: chunk.rank)
 
 
-def _scores_of_texts(question: str, answer: str, passages: Sequence[str]) -> tuple[Score, ...]:
-    weighted = WeightedPassages(passages)
-    return _scores(question, answer, weighted, weighted)
+def _scores_of_texts(
+    question: str, answer: str, passages: Sequence[str]
+) -> Steps[tuple[Score, ...]]:
+    weighted = yield from WeightedPassages.read(passages)
+    return (yield from _scores(question, answer, weighted, weighted))
 
 
 def _scores(
     question: str, answer: str, used: WeightedPassages, retrieved: WeightedPassages
-) -> tuple[Score, ...]:
+) -> Steps[tuple[Score, ...]]:
     """Groundedness is held against what was read; precision against all that was retrieved."""
     return (
-        metrics.groundedness(answer, used),
+        (yield from metrics.groundedness(answer, used)),
         metrics.answer_relevance(question, answer),
         metrics.context_precision(question, retrieved),
     )
+
+
+def _length(*texts: str) -> int:
+    return sum(map(len, texts))
 
 
 def _check(*, question: str, passages: Sequence[str], **answers: str) -> None:

@@ -102,7 +102,9 @@ class ReleaseController:
     async def version(
         self, role: str, version: str, *, scope: ReleaseScope = ALL_TENANTS
     ) -> tuple[Artifact, bool]:
-        """A registered version, and whether it is live."""
+        """A registered version, and whether it is live. Raises InvalidInput without a role."""
+        if not role:
+            raise InvalidInput("role", "is empty", "name the version's role")
         (release,) = await self.releases(role, scope=scope)
         return registered_version(release, version), release.live == version
 

@@ -1,7 +1,8 @@
 """What is asked of the retriever, checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from gyre_common.errors import InvalidInput
 from gyre_common.languages import primary_language
@@ -11,6 +12,7 @@ MOST_CHUNKS = 100
 DEFAULT_CHUNKS = 10
 MOST_FILTER_VALUES = 1000
 MOST_DOCUMENTS = 1000
+LONGEST_VALUE = 4096
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,15 @@ def check_documents(document_ids: Sequence[str], filters: Filters) -> None:
     if not 1 <= len(document_ids) <= MOST_DOCUMENTS:
         problem = f"has {len(document_ids)} values"
         raise InvalidInput("document_ids", problem, f"send 1 to {MOST_DOCUMENTS}")
+    _check_lengths("document_ids", document_ids)
     _check_filters(filters)
+
+
+def _check_lengths(field: str, values: Iterable[str]) -> None:
+    longest = max(map(len, values), default=0)
+    if longest > LONGEST_VALUE:
+        fix = f"send {LONGEST_VALUE} at most"
+        raise InvalidInput(field, f"holds a value of {longest} characters", fix)
 
 
 def _check_filters(filters: Filters) -> None:
@@ -67,6 +77,8 @@ def _check_filters(filters: Filters) -> None:
             raise InvalidInput(
                 f"filters.{name}", f"has {len(values)} values", f"send {MOST_FILTER_VALUES} at most"
             )
+        texts = chain(values, values.values()) if isinstance(values, Mapping) else values
+        _check_lengths(f"filters.{name}", texts)
     if not all(map(_is_language, filters.languages)):
         fix = "name languages without script and region: de, en, ja, or und"
         raise InvalidInput("filters.languages", "holds what is no language", fix)

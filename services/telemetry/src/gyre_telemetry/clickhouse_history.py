@@ -27,6 +27,7 @@ _PARTS = {"retrieved", "verdicts", "feedback"}
 _ALIASES = dict.fromkeys(("completed_at", "judged_at", "received_at"), "time")
 _TEXT_CHARACTERS = 400  # characters of a text that stands in a list
 _LONGEST_SECONDS = 60.0
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 _TENANT = "tenant = {tenant:String}"
 
 
@@ -150,7 +151,8 @@ def _bounds(view: View, request: ListRequest, after: Position) -> tuple[list[str
     parameters: dict[str, Any] = {f"key{place}": value for place, value in enumerate(after)}
     for bound, comparison in (("since", ">="), ("until", "<")):
         if request.HasField(bound):
-            moment: datetime = getattr(request, bound).ToDatetime(UTC)
+            # Beyond these years DateTime64 holds nothing, so that the bound holds all or none.
+            moment = min(max(getattr(request, bound).ToDatetime(UTC), _FIRST), _LAST)
             where.append(
                 f"toDateTime64({view.keys[0]}, 3, 'UTC') {comparison} "
                 f"toDateTime64({{{bound}:String}}, 3, 'UTC')"

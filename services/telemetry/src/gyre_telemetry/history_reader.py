@@ -31,6 +31,7 @@ LANDING_SECONDS = 5.0
 
 _POLL_SECONDS = 0.2
 _LONGEST_NAME, _LONGEST_SEARCH = 128, 200
+_LONGEST_TOKEN = 4096
 _ID_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 
 
@@ -183,6 +184,8 @@ def _position(name: str, page_token: str) -> Position:
     if not page_token:
         return ()
     try:
+        if len(page_token) > _LONGEST_TOKEN:  # JSON that is deep enough ends a reader of JSON
+            raise ValueError
         parts = json.loads(base64.b64decode(page_token, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
         parts = None

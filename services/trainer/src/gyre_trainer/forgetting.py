@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _EVERY_SECONDS = 3600.0
 _AGAIN_SECONDS = 60.0
+_LONGEST_NAME = 512
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,9 @@ class Forgetting:
         """
         if not subject.name:
             raise InvalidInput(subject.kind.value, "is empty", "say what is to be forgotten")
+        if len(subject.name) > _LONGEST_NAME:
+            fix = f"send at most {_LONGEST_NAME}: nobody and nothing has a longer name"
+            raise InvalidInput(subject.kind.value, f"has {len(subject.name)} characters", fix)
 
         async def forget() -> ErasureCounts:
             async with self._lock, self._without_runs(subject.tenant):

@@ -1,6 +1,5 @@
 """The one engine of this process, and the sessions on it."""
 
-import ast
 import importlib.resources
 import json
 import re
@@ -23,6 +22,7 @@ from gyre_local.clickhouse_endpoint.accounts import (
 from gyre_local.clickhouse_endpoint.errors import Code, EngineError
 from gyre_local.clickhouse_endpoint.statement import SqlStatement, StatementKind, Token
 
+_PLACE = re.compile(r"\((\d+), ?(\d+), ?'(\w*)'\)")
 _RENDERED = "SELECT hex(formatQuerySingleLine(unhex('{hex}')) AS text), highlightQuery(text)"
 _SETTINGS = (
     "SELECT name, if(changed, value, NULL) FROM system.settings "
@@ -248,8 +248,8 @@ class EngineSession:
             return "", ()
         text = bytes.fromhex(rendered)
         return text.decode(errors="replace"), tuple(
-            Token(text[start:end].decode(errors="replace"), kind)
-            for start, end, kind in ast.literal_eval(places or "()")
+            Token(text[int(start) : int(end)].decode(errors="replace"), kind)
+            for start, end, kind in _PLACE.findall(places)
         )
 
 

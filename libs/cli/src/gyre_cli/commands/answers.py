@@ -21,7 +21,7 @@ from gyre_common.passages import context_line
 from typer import Argument, Option
 
 from gyre_cli.command import Cli, command
-from gyre_cli.output import plain, printable, shortened
+from gyre_cli.output import one_line, plain, printable, shortened
 from gyre_cli.settings import CliSettings
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def vote(
         cli.out.json({"interaction_id": voted_on, "feedback": feedback})
     else:
         about = voted_on if answer else f"“{_recall(cli.settings).question}”"
-        typer.echo(f"recorded: {', '.join(ids)} on {about}")
+        typer.echo(one_line(f"recorded: {', '.join(ids)} on {about}"))
 
 
 @command
@@ -203,7 +203,7 @@ def _sources(answer: "AnswerResponse", *, everything: bool) -> Iterator[str]:
                 whose = "" if is_supported else typer.style(_MODELS_WORD, dim=True)
                 yield f"{_INDENT}{quote}{whose}"
             if everything:
-                yield _INDENT + typer.style(chunk_id, dim=True)
+                yield _INDENT + typer.style(one_line(chunk_id), dim=True)
     if everything:
         others = [passage for passage in answer.passages if passage.chunk_id not in quotes]
         if others:
@@ -211,25 +211,26 @@ def _sources(answer: "AnswerResponse", *, everything: bool) -> Iterator[str]:
         for passage in others:
             yield _heading(f"{passage.rank:>3}", passage)
             yield _INDENT + typer.style(shortened(passage.text, _LONGEST_SNIPPET), dim=True)
-            yield _INDENT + typer.style(passage.chunk_id, dim=True)
+            yield _INDENT + typer.style(one_line(passage.chunk_id), dim=True)
 
 
 def _heading(number: str, passage: "Passage") -> str:
-    where = printable(passage.source_uri or passage.document_id)
-    name = printable(context_line(passage.title or passage.document_id, passage.heading_path))
+    where = one_line(passage.source_uri or passage.document_id)
+    name = one_line(context_line(passage.title or passage.document_id, passage.heading_path))
     heading = typer.style(f"{number} {name}", bold=True)
     if passage.position:
-        heading += typer.style(f", {printable(passage.position)}")
+        heading += typer.style(f", {one_line(passage.position)}")
     return heading if where == name else heading + typer.style(f"  {where}", dim=True)
 
 
 def _what_next(answer: "AnswerResponse", *, everything: bool, remembered: bool) -> Iterator[str]:
-    vote = f"gyre vote {answer.interaction_id}"
+    answer_id = one_line(answer.interaction_id)
+    vote = f"gyre vote {answer_id}"
     if everything:
         yield f"vote     {vote} up|down|1..5"
         if answer.passages:
             yield f"         {vote} up|down --chunk ID   # one passage, by the id below it"
-        yield f"explain  gyre explain {answer.interaction_id}"
+        yield f"explain  gyre explain {answer_id}"
     elif remembered:
         yield f"vote: gyre vote up|down|1..5   (here; elsewhere {vote} …)"
     else:

@@ -13,7 +13,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from gyre_cli.command import Cli, command, group
-from gyre_cli.output import Json, minute, plain, table
+from gyre_cli.output import Json, minute, one_line, plain, table
 from gyre_cli.settings import login_name
 
 if TYPE_CHECKING:
@@ -260,18 +260,20 @@ def _one(letter: "DeadLetter") -> Iterator[RenderableType]:
     data = as_json(letter)
     parked_at = f"{letter.parked_at.ToDatetime():%Y-%m-%d %H:%M:%S}"
     head = Text(f"#{letter.offset}  {parked_at}  ", style="bold")
-    yield head.append(f"{data['kind'] or 'unknown cause'} {data['error'] or ''}", style="red")
-    yield f"    {data['message'] or ''}"
-    yield Text(
-        f"    from {data['origin']}, {data['attempts']} attempts by {data['group']}, "
-        f"key {data['key']}",
-        style="dim",
+    error = one_line(f"{data['kind'] or 'unknown cause'} {data['error'] or ''}")
+    yield head.append(error, style="red")
+    yield f"    {one_line(str(data['message'] or ''))}"
+    whence = (
+        f"from {data['origin']}, {data['attempts']} attempts by {data['group']}, key {data['key']}"
     )
+    yield Text(f"    {one_line(whence)}", style="dim")
     if letter.HasField("decision"):
         decision = letter.decision
         line = f"    {decision.verdict} by {decision.actor} at {minute(decision.decided_at)}"
-        yield Text(line + (f": {decision.reason}" if decision.reason else ""), style="green")
+        line += f": {decision.reason}" if decision.reason else ""
+        yield Text(one_line(line), style="green")
     value = str(data["value"])
     if data["digest"]:
         value = f"too large to be kept: {data['size']} bytes, {data['digest']}"
+    value = one_line(value)
     yield f"    {value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + '…'}\n"

@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from gyre_cli.command import Cli, command, group
 from gyre_cli.commands.quarantine import Acl, decision_on, first_documents, quarantine
-from gyre_cli.output import plain, shortened, table
+from gyre_cli.output import one_line, plain, shortened, table
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -111,13 +111,13 @@ def _card(document: ingestor_pb2.DocumentStatus, parts: list[str]) -> Renderable
         "groups": ", ".join(document.acl) or "everybody of the tenant",
         "passages": f"{document.chunk_count} in {document.index}" if document.index else "",
     }
-    lines: list[RenderableType] = [document.document_id]
-    lines += [f"  {name}: {value}" for name, value in facts.items() if value]
-    lines += [f"  duplicate: {_duplicate(each)}" for each in document.duplicates]
-    lines += [Text(f"  not read: {note}", style="yellow") for note in notes_on(document)]
+    lines: list[RenderableType] = [one_line(document.document_id)]
+    lines += [f"  {name}: {one_line(value)}" for name, value in facts.items() if value]
+    lines += [f"  duplicate: {one_line(_duplicate(each))}" for each in document.duplicates]
+    lines += [Text(f"  not read: {one_line(note)}", style="yellow") for note in notes_on(document)]
     if parts:
         more = f" and {len(parts) - _MOST_PARTS} more" if len(parts) > _MOST_PARTS else ""
-        lines.append(f"  holds: {', '.join(parts[:_MOST_PARTS])}{more}")
+        lines.append(f"  holds: {one_line(', '.join(parts[:_MOST_PARTS]))}{more}")
     rows = table("SUBMITTED", "BECAME", "ACCEPTED", "CUT", "DONE", "WHY")
     for event in document.timeline:
         rows.add_row(*_happening(event))

@@ -68,7 +68,7 @@ def _files(home: Path, service: str | None) -> dict[str, Path]:
 
 def _show(line: LogLine, out: Output, width: int) -> None:
     if out.as_json:
-        out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        out.json_line(line)
     else:
         out.print(as_text(line, width), soft_wrap=True)
 

@@ -55,7 +55,7 @@ def export(
         return [line async for line in exported]
 
     for line in cli.run(lines):
-        cli.out.write(f"{line}\n")
+        cli.out.json_text(line)
 
 
 @command

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Generic, Protocol, Self, TypeVar
@@ -16,6 +16,8 @@ from gyre_common.errors import GyreError, Poison
 from gyre_common.events.event import Event, derived_id, new_id
 from gyre_common.events.topic import LARGEST_EVENT
 from gyre_common.telemetry.tracing import trace_from
+
+"""Of the year 9999."""
 
 E = TypeVar("E", bound=Event, covariant=True)
 
@@ -177,22 +179,20 @@ def event_time(record: RawRecord) -> datetime:
     """`ce_time` if it is an RFC 3339 time with a zone; else the record's timestamp."""
     text = text_header(record.headers, "ce_time")
     if text:
-        try:
+        # In UTC it may be none of the calendar's: year 1 begins there 14 hours earlier somewhere.
+        with suppress(ValueError, OverflowError):
             time = datetime.fromisoformat(text)
-        except ValueError:
-            pass
-        else:
             if time.tzinfo is not None:
                 return time.astimezone(UTC)
     return moment(record.timestamp)
 
 
-_YEAR_1, _YEAR_9999 = -62_135_596_800_000, 253_402_300_799_000
+_LAST_MILLISECOND = 253_402_300_799_000
 
 
 def moment(timestamp: int) -> datetime:
-    """Of milliseconds since 1970; one that no calendar has is the nearest that it has."""
-    return datetime.fromtimestamp(min(max(timestamp, _YEAR_1), _YEAR_9999) / 1000, UTC)
+    """Of milliseconds since 1970, of the calendar, whatever a producer wrote: 1970 for none."""
+    return datetime.fromtimestamp(min(max(timestamp, 0), _LAST_MILLISECOND) / 1000, UTC)
 
 
 LARGEST_FOREIGN_RECORD = 1024 * 1024

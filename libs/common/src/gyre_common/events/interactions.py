@@ -3,7 +3,7 @@
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from gyre_common.events.event import (
     AccessGroup,
@@ -59,8 +59,8 @@ class RetrievedChunk(EventPart):
     text: Text
     acl: tuple[AccessGroup, ...] | None = None
     rank: int = Field(ge=1)
-    score: float
-    scores: dict[str, float] = Field(default_factory=dict)
+    score: FiniteFloat
+    scores: dict[str, FiniteFloat] = Field(default_factory=dict)
     used: bool = False
     explored: bool = False
     propensity: float = Field(default=1.0, gt=0, le=1)
@@ -147,8 +147,8 @@ class InteractionCompleted(InteractionEvent):
     error: Text | None = None
     guardrails: tuple[GuardrailResult, ...] = ()
     tokens: TokenUsage = TokenUsage()
-    cost_usd: float = Field(default=0.0, ge=0)
-    latency_ms: dict[str, float] = Field(default_factory=dict)
+    cost_usd: FiniteFloat = Field(default=0.0, ge=0)
+    latency_ms: dict[str, FiniteFloat] = Field(default_factory=dict)
     started_at: Timestamp
     completed_at: Timestamp
 

@@ -3,19 +3,28 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.trace import SpanKind
 
 from gyre_common.context import RequestContext, use_context
-from gyre_common.errors import DeadlineExceeded, GyreError, Unauthenticated, Unavailable
+from gyre_common.errors import (
+    DeadlineExceeded,
+    GyreError,
+    InvalidInput,
+    TooManyCalls,
+    Unauthenticated,
+    Unavailable,
+)
 from gyre_common.identities import Identity, identity_of, is_key
 from gyre_common.rpc.metadata import AUTHORIZATION, read_context, text_of
 from gyre_common.rpc.permissions import check_permission
+from gyre_common.rpc.request_times import check_times
 from gyre_common.rpc.status import DETAILS, code_of, details_of
 from gyre_common.telemetry.metrics import METRICS
 from gyre_common.telemetry.tracing import current_trace_id, trace_from, tracer
@@ -51,6 +60,7 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         self._default_deadline = default_deadline
         self._max_in_flight = max_in_flight
         self._in_flight = 0
+        self._in_flight_by_caller: Counter[tuple[str, str]] = Counter()
         self.open = False
         self.waiting_for = ""
         """What keeps the service from answering yet, in words."""
@@ -84,7 +94,8 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         # the task and context that it ran in, and not whenever the generator is collected.
         async def behaviour(request: Request, context: Context) -> Any:
             async with surrounding(method, context) as caller:
-                replies = inner(_in_the_name_of(caller, request), context)
+                readable = _each_sound(request) if handler.request_streaming else _sound(request)
+                replies = inner(_in_the_name_of(caller, readable), context)
                 if not hasattr(replies, "__aiter__"):
                     return await replies
                 async with aclosing(replies):
@@ -93,7 +104,7 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
                 return None
 
         wrap = getattr(grpc, f"{shape}_rpc_method_handler")
-        return wrap(behaviour, handler.request_deserializer, handler.response_serializer)
+        return wrap(behaviour, _lenient(handler.request_deserializer), handler.response_serializer)
 
     @asynccontextmanager
     async def _guarding(self, method: str, context: Context) -> AsyncIterator[RequestContext]:
@@ -120,7 +131,7 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
                 seconds = self._seconds(context)
                 caller = self._admit(method, context, deadline=started + seconds)
                 async with _within(seconds):
-                    with use_context(caller):
+                    with use_context(caller), self._sharing(caller):
                         yield caller
             except grpc.aio.AbortError:
                 code = context.code()
@@ -135,6 +146,20 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
             finally:
                 self._in_flight -= 1
                 _record(method, code, caller, time.monotonic() - started)
+
+    @contextmanager
+    def _sharing(self, caller: RequestContext) -> Iterator[None]:
+        """One caller has half of the room at most. Raises TooManyCalls."""
+        name, most = (caller.tenant, caller.lane), max(1, self._max_in_flight // 2)
+        if self._in_flight_by_caller[name] >= most:
+            raise TooManyCalls(f"{most} calls of this caller are in flight here already")
+        self._in_flight_by_caller[name] += 1
+        try:
+            yield
+        finally:
+            self._in_flight_by_caller[name] -= 1
+            if not self._in_flight_by_caller[name]:
+                del self._in_flight_by_caller[name]
 
     def _seconds(self, context: Context) -> float:
         remaining: float | None = context.time_remaining()
@@ -164,6 +189,35 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
                 "send metadata `authorization: Bearer <one of the server's keys>`"
             )
         return identity
+
+
+def _lenient(deserialize: Callable[[bytes], Request] | None) -> Callable[[bytes], Request] | None:
+    """Bytes that are no message are seen to later: gRPC would answer INTERNAL."""
+    if deserialize is None:
+        return None
+
+    def read(data: bytes) -> Request:
+        try:
+            return deserialize(data)
+        except DecodeError as error:
+            return error
+
+    return read
+
+
+def _sound(request: Request) -> Request:
+    """Raises InvalidInput for what is no message of the method, or holds a moment that is none."""
+    if isinstance(request, DecodeError):
+        fix = "send what the method's .proto describes"
+        raise InvalidInput("request", "is no message of this method", fix) from request
+    if isinstance(request, Message):
+        check_times(request)
+    return request
+
+
+async def _each_sound(requests: Request) -> AsyncIterator[Request]:
+    async for request in requests:
+        yield _sound(request)
 
 
 def _in_the_name_of(caller: RequestContext, request: Request) -> Request:

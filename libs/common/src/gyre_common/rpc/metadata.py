@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gyre_common.context import RequestContext
 from gyre_common.errors import InvalidInput
@@ -16,6 +16,7 @@ TENANT = "gyre-tenant"
 ACL = "gyre-acl"
 VERSIONS = "gyre-versions"
 ARMS = "gyre-arms"
+LANE = "gyre-lane"
 AUTHORIZATION = "authorization"
 
 T = TypeVar("T")
@@ -25,6 +26,7 @@ _TENANT: TypeAdapter[str] = TypeAdapter(Tenant)
 _GROUPS: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[AccessGroup, ...])
 _VERSIONS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[Role, Version])
 _ARMS: TypeAdapter[dict[str, Arm]] = TypeAdapter(dict[Role, Arm])
+_LANE: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(pattern=r"^[0-9a-z-]{0,64}$")])
 _MOST_GROUPS = 256
 
 
@@ -56,6 +58,13 @@ def read_context(metadata: Metadata, *, deadline: float | None) -> RequestContex
             "holds a malformed group",
             "separate groups of 1 to 256 characters by commas",
         ),
+        lane=_checked(
+            _LANE,
+            text_of(pairs, LANE),
+            LANE,
+            "is malformed",
+            "use up to 64 lower-case letters, digits and dashes",
+        ),
         versions=MappingProxyType(parse_versions(text_of(pairs, VERSIONS))),
         arms=MappingProxyType(arms),
         deadline=deadline,
@@ -67,6 +76,8 @@ def write_context(context: RequestContext) -> list[tuple[str, str]]:
     pairs = [(TENANT, context.tenant)]
     if context.acl:
         pairs.append((ACL, ",".join(quote(group, safe=" /:@") for group in context.acl)))
+    if context.lane:
+        pairs.append((LANE, context.lane))
     if context.versions:
         pairs.append((VERSIONS, format_versions(context.versions)))
     if context.arms:

@@ -107,12 +107,16 @@ async def serve(
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     max_in_flight: int = 1000,
     drain_seconds: float = 5.0,
+    keepalive_seconds: float = 60.0,
 ) -> AsyncIterator[RpcServer]:
     """Listen on `host:port` (a free port when 0) until the block ends, then drain.
 
     Who shows one of `keys` is believed what it says of its caller; a key of `identities` says who
     calls, see `Identity`. `default_deadline` is for calls that bring none. Larger messages are
-    refused with RESOURCE_EXHAUSTED, calls past `max_in_flight` with UNAVAILABLE.
+    refused with RESOURCE_EXHAUSTED, calls past `max_in_flight` with UNAVAILABLE, and those of one
+    caller past half of it with RESOURCE_EXHAUSTED. Who does not answer a ping within
+    `keepalive_seconds` / 3 has gone, and so are their calls; they are sent one after
+    `keepalive_seconds` of silence.
 
     Raises GyreError: `host` is beyond loopback and there are no keys, or the port is taken.
     """
@@ -131,8 +135,9 @@ async def serve(
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-            ("grpc.keepalive_time_ms", 60_000),
-            ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.keepalive_time_ms", round(keepalive_seconds * 1000)),
+            ("grpc.keepalive_timeout_ms", round(keepalive_seconds * 1000 / 3)),
+            ("grpc.http2.ping_timeout_ms", round(keepalive_seconds * 1000 / 3)),
         ],
     )
     table, checks = _ServiceTable(), _HealthServicer()

@@ -20,6 +20,7 @@ from gyre_common.errors import (
     NotFound,
     PermissionDenied,
     Retryable,
+    TooManyCalls,
     Unauthenticated,
     Unavailable,
 )
@@ -39,6 +40,7 @@ _CODES: tuple[tuple[type[GyreError], grpc.StatusCode], ...] = (
     (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
     (PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (TooManyCalls, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (Retryable, grpc.StatusCode.UNAVAILABLE),
 )
 
@@ -98,7 +100,10 @@ def error_from(error: grpc.aio.AioRpcError) -> GyreError:
                 return InvalidInput(field, ours["problem"], ours["fix"], code=ours["code"])
             return InvalidInput(field, "is not valid", description)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            # Gyre's servers answer overload with UNAVAILABLE; what is left is a message's size.
+            if (retry := _unpacked(details, error_details_pb2.RetryInfo())) is not None:
+                seconds = retry.retry_delay.ToNanoseconds() / 1e9
+                return TooManyCalls(message, retry_after_seconds=seconds)
+            # What gRPC itself refuses: a message's size.
             return InvalidInput("request", f"was refused ({message})", "send or ask for less")
         case grpc.StatusCode.NOT_FOUND:
             return NotFound(message)

@@ -133,6 +133,9 @@ class Metrics:
         self.texts_encoded = counter(
             "gyre_texts_encoded_total", "Texts turned into vectors.", ["side"]
         )
+        self.calls_in_turns = gauge(
+            "gyre_calls_in_turns", "Calls whose work goes by turns, by kind of work.", ["work"]
+        )
         self.models_held = gauge("gyre_models_held", "Models in memory, by digest.", [])
         self.model_loads = counter(
             "gyre_model_loads_total", "Models loaded, and those that could not be.", ["result"]

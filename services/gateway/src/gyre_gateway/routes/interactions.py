@@ -1,7 +1,5 @@
 """/v1/interactions: what was asked, and the whole story of each answer."""
 
-from datetime import datetime
-
 from fastapi import APIRouter
 from gyre.telemetry.v1 import telemetry_pb2
 
@@ -13,6 +11,7 @@ from gyre_gateway.replies import (
     After,
     Json,
     Limit,
+    Moment,
     as_json,
     page,
     replying,
@@ -63,8 +62,8 @@ async def list_interactions(
     gyre: Gyre,
     limit: Limit = 100,
     after: After = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     conversation_id: str = "",
     outcome: str = "",
     version: str = "",

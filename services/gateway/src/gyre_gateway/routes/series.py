@@ -1,13 +1,11 @@
 """GET /v1/series/{view}: the rows of ClickHouse's views, for charts."""
 
-from datetime import datetime
-
 from fastapi import APIRouter
 from google.protobuf.json_format import MessageToDict
 
 from gyre_gateway.errors import renamed
 from gyre_gateway.identity import Gyre
-from gyre_gateway.replies import PAGE_FIELDS, After, Json, Limit, as_json, page, replying
+from gyre_gateway.replies import PAGE_FIELDS, After, Json, Limit, Moment, as_json, page, replying
 from gyre_gateway.routing import Route
 
 router = APIRouter(tags=["history"], route_class=Route)
@@ -25,8 +23,8 @@ async def show(
     gyre: Gyre,
     limit: Limit = 100,
     after: After = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
 ) -> Json:
     """Rows, newest first, and what their columns are. A wrong name is told the right ones."""
     with renamed(PAGE_FIELDS):

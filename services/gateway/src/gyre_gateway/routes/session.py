@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from gyre_client import InvalidInput, Unauthenticated
 from pydantic import BaseModel, ConfigDict, Field
 
-from gyre_gateway.identity import Identities, caller_of
+from gyre_gateway.identity import Identities, caller_of, printable_ascii
 from gyre_gateway.replies import Json, replying
 from gyre_gateway.routing import Route
 from gyre_gateway.sessions import Session
@@ -64,7 +64,7 @@ async def change(body: SessionChange, request: Request, response: Response) -> J
     identities: Identities = request.app.state.identities
     session = identities.sessions.read(request) or Session(actor=_new_actor())
     if body.key is not None:
-        session = replace(session, key=body.key)
+        session = replace(session, key=printable_ascii("key", body.key.strip()))
     identities.check(session.key)
     if body.tenant is not None:
         if not _TENANT.fullmatch(body.tenant):
