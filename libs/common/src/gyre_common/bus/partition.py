@@ -54,7 +54,7 @@ class Partition:
     """The unfinished records of one partition.
 
     `watermark` is the offset to commit: every record below it is finished. It is None until the
-    first one is. `moved_at` says when it last moved, or had something before it again, or a record
+    first one is. `resumed_at` was committed when the partition came. `moved_at` says when it last moved, or had something before it again, or a record
     got on that takes several calls.
 
     `held` is a record that keeps the whole partition back until somebody decides.
@@ -70,6 +70,7 @@ class Partition:
         self.number = number
         self.watermark: int | None = None
         self.committed: tuple[int, str] | None = None
+        self.resumed_at: int | None = None
         self.paused = False
         self.closed = False
         self.failures = 0
@@ -226,10 +227,12 @@ class Partition:
         self.watermark = offset + 1
 
     def passed(self, position: int) -> None:
-        """All below this offset was read, and nothing of it is unfinished; what was no record, as
-        the markers of transactions, needs no work.
+        """All below this offset was read: what was no record, as the markers of transactions,
+        needs no work. Where nothing moved, what is noted beside the committed offset stays.
         """
-        if not self.unfinished and position > (self.watermark or -1):
+        if self.resumed_at is None or self.unfinished:
+            return
+        if position > max(self.resumed_at, self.watermark or 0):
             self.watermark = position
 
     def _free(self, lane: bytes | None) -> None:

@@ -251,6 +251,9 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """
         consumer = self._consumer
         for place in consumer.assignment() if consumer is not None else ():
+            partition = self.scheduler.partition_at(place.topic, place.partition)
+            if partition.resumed_at is None:
+                partition.resumed_at = await consumer.committed(place) or 0
             position = await consumer.position(place)
             is_stopping = self._closing or self._rebalancing or self.scheduler.stopped
             if self._waits_for_records and not is_stopping:
