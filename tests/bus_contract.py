@@ -243,12 +243,12 @@ class BusContract:
             world.bus.on(world.topic, group="g")(listener.on_message_sent)
             await send_messages(world, "ann", 0, 1)
             async with world.bus:
-                shown = f"g on {world.topic.name} waits, and loses nothing: the disk is full"
-                await eventually(lambda: world.bus.waits() == [shown])
+                shown = f"g on {world.topic.name}: waits, and loses nothing: the disk is full"
+                await eventually(lambda: world.bus.troubles() == [shown])
                 assert world.bus.healthy()
                 listener.failures.clear()
                 await eventually(lambda: listener.of("ann") == [0, 1])
-                await eventually(lambda: not world.bus.waits())
+                await eventually(lambda: not world.bus.troubles())
 
     async def test_other_partitions_go_on_while_one_waits(self, open_world: OpenWorld) -> None:
         async with open_world(replace(QUICK, retry_first=30, retry_longest=60)) as world:
@@ -560,6 +560,88 @@ class BusContract:
                 assert "of the last 20" in world.bus.problems()[0]
                 assert len(await world.parked()) < 20
 
+    @pytest.mark.parametrize("in_batches", [False, True], ids=["one by one", "batches"])
+    async def test_bad_records_of_one_tenant_hold_that_tenant_alone(
+        self, open_world: OpenWorld, in_batches: bool
+    ) -> None:
+        async with open_world(replace(QUICK, parked_streak=3)) as world:
+            listener = Listener()
+            for ordinal in range(20):
+                listener.failures["bad/a", ordinal] = [Poison("a bad export")] * 9
+            register_by_tenant(world, listener, in_batches=in_batches)
+            await send_messages(world, "bad/a", *range(20))
+            others = [f"good/{number}" for number in range(20)]
+            for name in others:
+                await send_messages(world, name, 0)
+            async with world.bus:
+                (trouble,) = await eventually(world.bus.troubles)
+                assert "tenant bad on" in trouble
+                assert "while the others go on" in trouble
+                assert "3 records in a row" in trouble
+                assert "a bad export" in trouble
+                for name in others:
+                    await send_messages(world, name, 1)
+                await eventually(lambda: len(listener.done) == 40)
+                assert (world.bus.problems(), world.bus.healthy()) == ([], True)
+                await eventually(lambda: _count(world.parked(), 3))
+            for name in others:
+                assert listener.of(name) == [0, 1]
+
+    async def test_bad_records_of_many_tenants_stop_the_consumer(
+        self, open_world: OpenWorld
+    ) -> None:
+        async with open_world(replace(QUICK, parked_streak=6)) as world:
+            listener = Listener()
+            for number in range(20):
+                listener.failures[f"t{number}/a", 0] = [Poison("a bad deploy")]
+            register_by_tenant(world, listener)
+            for number in range(20):
+                await send_messages(world, f"t{number}/a", 0)
+            async with world.bus:
+                await eventually(lambda: not world.bus.healthy())
+                assert "6 records in a row" in world.bus.problems()[0]
+                await eventually(lambda: _count(world.parked(), 6))
+
+    async def test_bad_records_of_one_partition_hold_it_alone(self, open_world: OpenWorld) -> None:
+        async with open_world(replace(QUICK, parked_streak=3)) as world:
+            listener = Listener()
+            for ordinal in range(9):
+                listener.failures["ann", ordinal] = [Poison("a bad export")]
+            world.bus.on(world.topic, group="g")(listener.on_message_sent)
+            await send_messages(world, "ann", *range(9))
+            async with world.bus:
+                (problem,) = await eventually(world.bus.problems)
+                assert "is held at offset" in problem
+                before = len(listener.done)
+                for number in range(40):
+                    await send_messages(world, f"l{number}", 0)
+                await eventually(lambda: len(listener.done) - before > 15)
+                await eventually(lambda: _count(world.parked(), 3))
+
+    async def test_a_handler_that_is_stuck_is_shown_with_its_stack_while_others_go_on(
+        self, open_world: OpenWorld, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with open_world(replace(QUICK, handler_limit=60.0, stuck_share=0.002)) as world:
+            mended = asyncio.Event()
+
+            async def on_message_sent(event: MessageSent) -> None:
+                if event.ordinal == 0:
+                    await wait_for_an_engine(mended)
+
+            world.bus.on(world.topic, group="g")(on_message_sent)
+            await send_messages(world, "ann", 0)
+            async with world.bus:
+                (trouble,) = await eventually(world.bus.troubles)
+                assert "does not get on at offset 0 for now" in trouble
+                assert "more than 0.12 s" in trouble
+                assert world.bus.healthy()
+                mended.set()
+                await eventually(lambda: not world.bus.troubles())
+            (record,) = [each for each in caplog.records if each.message == "a handler is stuck"]
+            stack: str = vars(record)["stack"]
+            assert stack.index("in on_message_sent") < stack.index("in wait_for_an_engine")
+            assert "await mended.wait()" in stack
+
     async def test_a_handler_that_hangs_is_ended_and_shown_and_tried_again(
         self, open_world: OpenWorld
     ) -> None:
@@ -587,6 +669,26 @@ class BusContract:
                 await world.bus.publish(
                     world.topic, MessageSent(listener="ann", text="x" * LARGEST_EVENT)
                 )
+
+
+async def wait_for_an_engine(mended: asyncio.Event) -> None:
+    """What a stuck handler stands in."""
+    await mended.wait()
+
+
+def register_by_tenant(world: World, listener: Listener, *, in_batches: bool = False) -> None:
+    """Tenants take turns at this listener."""
+
+    async def on_messages_sent(records: Sequence[Record[MessageSent]]) -> None:
+        for record in records:
+            await listener.on_message_sent(record.event)
+
+    if in_batches:
+        world.bus.on_batch(world.topic, group="g", max_records=3, max_wait=0.01, by_tenant=True)(
+            on_messages_sent
+        )
+    else:
+        world.bus.on(world.topic, group="g", by_tenant=True)(listener.on_message_sent)
 
 
 def _as_record(raw: RawRecord) -> Record[MessageSent]:

@@ -13,6 +13,7 @@ from gyre_common.bus.dead_letters import Cause, cause_of
 from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.envelope import headers_for
 from gyre_common.bus.handling import InBatches
+from gyre_common.bus.holds import Held
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.port import EventBus
 from gyre_common.bus.record import RawRecord, check_size, id_for_next_event
@@ -145,8 +146,8 @@ class MemoryBus(EventBus):
         return stored_records
 
     async def settled(self) -> None:
-        """Wait until every record delivered or published is handled or parked."""
-        while any(s.scheduler.unfinished and not s.scheduler.stopped for s in self._all()):
+        """Wait until every record delivered or published is handled, parked or held."""
+        while not all(s.scheduler.at_rest for s in self._all()):
             await asyncio.sleep(0.0005)
 
     def _send(
@@ -191,13 +192,9 @@ class MemoryBus(EventBus):
         """See `Bus.problems`."""
         return [problem for s in self._all() for problem in s.scheduler.problems]
 
-    def waits(self) -> list[str]:
-        """See `Bus.waits`."""
-        return [
-            f"{s.scheduler.group} on {s.scheduler.topic} {wait}"
-            for s in self._all()
-            for wait in s.scheduler.waits
-        ]
+    def troubles(self) -> list[str]:
+        """See `Bus.troubles`."""
+        return [trouble for s in self._all() for trouble in s.scheduler.troubles]
 
     async def __aenter__(self) -> Self:
         self._ticking = asyncio.create_task(self._tick())
@@ -244,7 +241,7 @@ class _Subscription:
     def resume(self, partition: Partition) -> None:
         """See `Flow`: all records are here already."""
 
-    def partition_held(self, partition: Partition) -> None:
+    def held(self, held: Held) -> None:
         """See `Flow`: nobody can skip it here."""
 
     def without_value(self, raw: RawRecord) -> RawRecord:

@@ -64,6 +64,9 @@ class Bus:
     def problems(self):
         return ["t partition 0 is held at offset 7: why"] if (HERE / "held").exists() else []
 
+    def troubles(self):
+        return ["tenant acme is held"] if (HERE / "tenant-held").exists() else []
+
     def alive(self):
         return not (HERE / "ended").exists()
 
@@ -286,6 +289,15 @@ def test_a_service_whose_event_loop_is_stuck_does_not_live_until_it_turns_again(
     until(lambda: service.get("/healthz")[0] == 503, 60)
     service.clear_flag("stuck")
     until(lambda: service.get("/healthz") == (200, "ok\n"))
+    assert "in index_is_there" in service.logged("the event loop is stuck")[0]["stack"]
+
+
+def test_a_held_tenant_is_shown_and_leaves_the_service_ready(service: Service) -> None:
+    service.set_flag("tenant-held")
+    service.start()
+    until(lambda: service.health() == "SERVING")
+    readiness = service.readiness()
+    assert (readiness["ready"], readiness["problems"]) == (True, ["tenant acme is held"])
 
 
 def test_a_call_in_flight_is_answered_before_the_process_ends(service: Service) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from gyre_common.bus import (
@@ -68,8 +68,8 @@ async def test_nothing_is_committed_before_the_work_is_done(
         await eventually(lambda: reads_as(committed(admin, topic, "g"), 6))
 
 
-async def test_a_marker_of_a_transaction_is_no_lag(
-    kafka_servers: str, topic: Topic[MessageSent]
+async def test_markers_of_transactions_and_what_was_aborted_are_no_lag_for_anybody(
+    kafka_servers: str, topic: Topic[MessageSent], admin: AIOKafkaAdminClient
 ) -> None:
     bus = a_bus(kafka_servers)
     done: list[MessageSent] = []
@@ -78,20 +78,40 @@ async def test_a_marker_of_a_transaction_is_no_lag(
     async def on_message_sent(event: MessageSent) -> None:
         done.append(event)
 
+    value = MessageSent(listener="ann").to_json()
     async with AIOKafkaProducer(
         bootstrap_servers=kafka_servers, transactional_id=f"t-{uuid4()}"
     ) as producer:
         async with producer.transaction():
-            await producer.send(topic.name, MessageSent(listener="ann").to_json(), partition=0)
+            await producer.send(topic.name, value, partition=0)
+        for partition in (0, 1):  # the second one never holds a record
+            await producer.begin_transaction()
+            await producer.send_and_wait(topic.name, value, partition=partition)
+            await producer.abort_transaction()
         async with bus:
-            (subscription,) = bus._subscriptions
-            subscriber: Any = bus.broker.subscribers[0]
-            place = TopicPartition(topic.name, 0)
             lag = METRICS.consumer_lag.labels(topic.name, "g")
             await eventually(lambda: len(done) == 1)
-            assert subscriber.consumer.highwater(place) == 2
+            await eventually(lambda: _nobody_sees_a_lag(kafka_servers, topic, admin), 20)
+            (subscription,) = bus._subscriptions
             await subscription._measure_lag()
             assert lag._value.get() == 0
+    async with a_bus(kafka_servers) as again:
+        assert again.healthy()
+    assert len(done) == 1
+
+
+async def _nobody_sees_a_lag(
+    servers: str, topic: Topic[MessageSent], admin: AIOKafkaAdminClient
+) -> bool:
+    """Whether the group's committed offsets are the ends of all its partitions that have one."""
+    offsets = await admin.list_consumer_group_offsets(f"g.{topic.name}")
+    async with AIOKafkaConsumer(bootstrap_servers=servers) as consumer:
+        ends = await consumer.end_offsets([TopicPartition(topic.name, n) for n in range(4)])
+    assert {place.partition: each.offset for place, each in offsets.items() if each.offset > 0} == {
+        0: 4,
+        1: 2,
+    }
+    return all(offsets[place].offset == end for place, end in ends.items() if end)
 
 
 async def test_leaving_finishes_what_runs_and_starts_nothing_more(

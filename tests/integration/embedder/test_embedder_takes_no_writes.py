@@ -91,9 +91,9 @@ async def test_documents_wait_for_it_and_what_is_there_is_read(
                 if which == "documents":
                     key = f"{tenant}/rejected".encode()
                     bus.put_raw(DOCUMENT_REJECTED, (key, rejected.to_json(), ()))
-                await eventually(lambda: any("takes no writes" in one for one in bus.waits()))
+                await eventually(lambda: any("takes no writes" in one for one in bus.troubles()))
                 why = "its disk is too full" if block == FULL else "somebody set index.blocks"
-                assert all(why in one for one in bus.waits())
+                assert all(why in one for one in bus.troubles())
                 assert "tea" in await texts()
                 first = await documents.get(tenant, "d")
                 assert first is not None
@@ -110,7 +110,7 @@ async def test_documents_wait_for_it_and_what_is_there_is_read(
                         if topic is DOCUMENT_INDEXED]  # fmt: skip
                 assert indexed == ["new"]
                 assert not bus.parked
-                assert not bus.waits()
+                assert not bus.troubles()
     finally:
         await blocked.set(None)
         await client.indices.delete(index=name, ignore_unavailable=True)

@@ -54,6 +54,23 @@ def test_the_watermark_passes_offsets_that_hold_no_record() -> None:
     assert partition.watermark == 21
 
 
+def test_what_was_read_and_holds_no_record_is_done_once_nothing_else_is_unfinished() -> None:
+    partition = Partition("messages.sent.v1", 0)
+    partition.passed(9)
+    assert partition.watermark is None
+    partition.resumed_at = 5
+    partition.passed(5)
+    assert partition.watermark is None
+    partition.passed(6)
+    assert partition.watermark == 6
+    partition.add(a_record(7), None, 0.0)
+    partition.passed(9)
+    assert partition.watermark == 6
+    partition.finish(take_pending(partition))
+    partition.passed(9)
+    assert partition.watermark == 9
+
+
 def test_a_partition_moves_when_its_watermark_does_and_when_something_comes_to_it_at_rest() -> None:
     partition = Partition("messages.sent.v1", 0)
     for offset, arrived in enumerate((10.0, 11.0)):

@@ -13,7 +13,6 @@ from faststream.kafka import KafkaBroker
 from gyre_common.bus import Delivery, Record
 from gyre_common.bus import subscription as subscription_module
 from gyre_common.bus.decoding import decoder
-from gyre_common.bus.delivery import Breaker
 from gyre_common.bus.handling import OneByOne
 from gyre_common.bus.record import (
     NoCurrentRecordError,
@@ -74,23 +73,6 @@ def test_only_a_few_of_many_problems_are_named() -> None:
                 b'"deleted":"x","tenant":1}'
             )
         )
-
-
-def test_scattered_dead_letters_do_not_stop_a_consumer() -> None:
-    breaker = Breaker(Delivery(parked_streak=3, parked_window=20, parked_ratio=0.5))
-    for _ in range(200):
-        assert breaker.objection() is None
-        breaker.handled(2)
-
-
-def test_good_records_in_between_end_a_streak() -> None:
-    breaker = Breaker(Delivery(parked_streak=3, parked_window=1000))
-    for _ in range(3):
-        assert breaker.objection() is None
-    breaker.handled(1)
-    for _ in range(3):
-        assert breaker.objection() is None
-    assert "in a row" in (breaker.objection() or "")
 
 
 def test_an_event_of_the_largest_size_still_fits() -> None:

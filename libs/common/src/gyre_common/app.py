@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from gyre_common.bus import Bus
+from gyre_common.bus.stacks import stack_of_thread
 from gyre_common.errors import GyreError, Retryable
 from gyre_common.retrying import retry
 from gyre_common.rpc.server import RpcServer, serve
@@ -202,8 +203,8 @@ class _Process:
                 METRICS.ready.labels("kafka").set(not problems)
             for name, check in app.ready.items():
                 checks[name] = await self._holds(name, check)
-            waits = app.bus.waits() if app.bus is not None else []
-            problems = [*problems, *waits, *app.troubles()]
+            troubles = app.bus.troubles() if app.bus is not None else []
+            problems = [*problems, *troubles, *app.troubles()]
             await self._set_readiness(Readiness(checks, problems=problems), server)
             pause = _CHECK_EVERY if self._readiness.ready else _CHECK_SOON
             with suppress(TimeoutError):
@@ -243,6 +244,8 @@ class _Process:
             turn.result(_LOOP_LIMIT)
         except TimeoutError:
             turn.cancel()
+            stack = stack_of_thread(threading.main_thread().ident)
+            log.error("the event loop is stuck", extra={"stack": stack})
             return f"the event loop did not turn for {_LOOP_LIMIT:g} s"
         alive = self._bus is None or self._stopping.is_set() or self._bus.alive()
         return "" if alive else "a task that consumes has ended"

@@ -62,6 +62,22 @@ def _addresses(value: str) -> str:
     return ",".join(_an_address(part.strip()) for part in value.split(","))
 
 
+def _replicas(value: str) -> str:
+    addresses = _addresses(value)
+    hosts = [each.rpartition(":")[0].strip("[]") for each in addresses.split(",")]
+    if len(hosts) > 1:
+        try:
+            versions = {ipaddress.ip_address(host).version for host in hosts}
+        except ValueError:
+            versions = set()
+        if len(versions) != 1:
+            raise ValueError(
+                "must be one HOST:PORT, or several IP:PORT of one kind between commas, such as "
+                "10.0.0.1:50051,10.0.0.2:50051: give a name that stands for several alone"
+            )
+    return addresses
+
+
 def _a_web_address(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -84,6 +100,8 @@ def _parse_json(value: object) -> object:
 
 Address = Annotated[str, AfterValidator(_an_address)]
 Addresses = Annotated[str, AfterValidator(_addresses)]
+Replicas = Annotated[str, AfterValidator(_replicas)]
+"""One service's: a name, behind which several may answer, or their IP addresses."""
 Url = Annotated[str, AfterValidator(_a_web_address)]
 
 
@@ -107,6 +125,7 @@ class ServiceSettings(PersonalDataSettings):
     home: Path = Path(".gyre")
     log_level: str = "INFO"
     drain_seconds: float = Field(default=20.0, gt=0, le=600)
+    replica: str = Field(default="", max_length=63, pattern=r"^[A-Za-z0-9._-]*$")
 
     kafka_servers: Addresses = _local_port(9092)
     elasticsearch_url: Url = _local_port(9200, "http://")
@@ -115,11 +134,11 @@ class ServiceSettings(PersonalDataSettings):
     clickhouse_url: Url = _local_port(8123, "http://")
     store_url: str = Field(default_factory=lambda fields: f"file://{fields['home']}/store")
 
-    embedder_address: Address = _local_port(50052)
-    retriever_address: Address = _local_port(50053)
-    generator_address: Address = _local_port(50054)
-    judge_address: Address = _local_port(50055)
-    releases_address: Address = _local_port(50059)
+    embedder_address: Replicas = _local_port(50052)
+    retriever_address: Replicas = _local_port(50053)
+    generator_address: Replicas = _local_port(50054)
+    judge_address: Replicas = _local_port(50055)
+    releases_address: Replicas = _local_port(50059)
 
     @field_validator("home")
     @classmethod

@@ -43,7 +43,7 @@ async def create_app(settings: EmbedderSettings, enter: Enter) -> App:
     indexer = Indexer(index, writer, releases)
     await indexer.prepare()
     filler = ShadowFiller(index, writer, releases, KafkaLiveGroup(settings.kafka_servers))
-    bus = Bus(settings.kafka_servers, service=settings.service)
+    bus = Bus(settings.kafka_servers, service=settings.service, replica=settings.replica)
     build_handlers(bus, indexer, filler)
     await enter(bus)
     return App(

@@ -11,7 +11,7 @@ from gyre_feedback_collector.settings import FeedbackCollectorSettings
 
 async def create_app(settings: FeedbackCollectorSettings, enter: Enter) -> App:
     """The collector with its producer connected."""
-    bus = Bus(settings.kafka_servers, service=settings.service)
+    bus = Bus(settings.kafka_servers, service=settings.service, replica=settings.replica)
     build_handlers(bus)
     await enter(bus)
     return App(rpc=[FeedbackRpc(FeedbackCollector(bus))], bus=bus)

@@ -43,7 +43,7 @@ async def create_app(settings: GeneratorSettings, enter: Enter) -> App:
     """The generator with its connections open; ending waits for answers being recorded."""
     prompts = Prompts(settings.prompts_dir)
     prompts.load_all()
-    bus = Bus(settings.kafka_servers, service=settings.service)
+    bus = Bus(settings.kafka_servers, service=settings.service, replica=settings.replica)
     build_handlers(bus)
     await enter(bus)
     releases = await enter(

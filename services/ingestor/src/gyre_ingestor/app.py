@@ -49,7 +49,7 @@ async def create_app(settings: IngestorSettings, enter: Enter) -> App:
         [*settings.allowed_content_roots, settings.uploads_url],
         max_bytes=settings.max_document_bytes,
     )
-    bus = Bus(settings.kafka_servers, service=settings.service)
+    bus = Bus(settings.kafka_servers, service=settings.service, replica=settings.replica)
     elasticsearch = await enter(
         open_elasticsearch(settings.elasticsearch_url, settings.elasticsearch_login)
     )

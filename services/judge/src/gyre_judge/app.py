@@ -18,7 +18,7 @@ from gyre_judge.settings import JudgeSettings
 async def create_app(settings: JudgeSettings, enter: Enter) -> App:
     """The judge, consuming."""
     releases = await enter(open_releases(settings.kafka_servers, required=[Roles.JUDGE]))
-    bus = Bus(settings.kafka_servers, service=settings.service)
+    bus = Bus(settings.kafka_servers, service=settings.service, replica=settings.replica)
     folders = ModelFolders(Store(settings.store_url), settings.model_cache)
     models = OnnxRewards(folders, threads=settings.reward_threads)
     rewards = await enter(

@@ -34,7 +34,7 @@ async def create_app(settings: ReleasesSettings, enter: Enter) -> App:
     }
     controller = ReleaseController(log, ReleaseBook(now), probes)
     await controller.start(shipped_artifacts(now()), Signature(actor="gyre"))
-    bus = Bus(settings.kafka_servers, service=settings.service)
+    bus = Bus(settings.kafka_servers, service=settings.service, replica=settings.replica)
     build_handlers(bus, controller)
     await enter(bus)
     return App(rpc=[ReleaseRpc(controller)], bus=bus, tasks=[log.wait_until_superseded])

@@ -35,7 +35,7 @@ async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
     await migrate(client, migrations)
     types = await column_types(client)
     sink = ClickHouseSink(client, types)
-    bus = Bus(servers, service=settings.service)
+    bus = Bus(servers, service=settings.service, replica=settings.replica)
     records, wait = settings.insert_records, settings.insert_wait
     build_handlers(bus, Telemetry(sink), records=records, wait=wait)
     reader = HistoryReader(ClickHouseHistory(client))

@@ -39,7 +39,7 @@ async def create_app(settings: TrainerSettings, enter: Enter) -> App:
     segments = Segments(Shelf(settings.store_url, SEGMENTS), records=settings.segment_records)
     releases = await enter(open_releases(settings.kafka_servers, required=roles_read()))
     controller = await enter(channel(settings.releases_address, key=settings.key))
-    bus = Bus(settings.kafka_servers, service=settings.service)
+    bus = Bus(settings.kafka_servers, service=settings.service, replica=settings.replica)
     build_handlers(
         bus, Collector(segments), records=settings.segment_records, seconds=settings.segment_seconds
     )

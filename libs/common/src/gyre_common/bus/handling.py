@@ -1,7 +1,7 @@
 """Hands records to a handler, one at a time or in batches, and sorts what goes wrong."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -66,9 +66,10 @@ class OneByOne(Generic[E]):
                     record = await self._decoded(pending.raw)
                     if record is not None:
                         CURRENT.set(record)
+                        limit.at = pending.raw
                         with handling_span(record, traced=traced), limit:
                             await self._handler(record.event)
-                        scheduler.handled(1, limit.took)
+                        scheduler.handled((pending,), limit.took)
                 except Retryable as error:
                     scheduler.hold([pending], error)
                 except Poison as error:
@@ -101,6 +102,7 @@ class OneByOne(Generic[E]):
 
 T = TypeVar("T")
 
+Part = list[tuple[Pending, T]]
 BatchHandler = Callable[[Sequence[T]], Awaitable[Sequence[T] | None]]
 """Returns the records that need another call: they come again behind others of their tenant."""
 
@@ -239,15 +241,12 @@ class InBatches(Generic[T]):
             except Retryable as error:
                 scheduler.hold([*whole, *batch[position:]], error)
                 return
-        batch = whole
-        good = await self._decoded(scheduler, batch)
-        parts = [good] if good else []
+        good = await self._decoded(scheduler, whole)
+        parts = self._put_back_held(scheduler, [good] if good else [])
         while parts:
             part = parts.pop()
             try:
-                unfinished_records = await self._call(
-                    scheduler, limit, [record for _, record in part]
-                )
+                postponed = await self._call(scheduler, limit, part)
             except Retryable as error:
                 unfinished = part + [item for later in reversed(parts) for item in later]
                 scheduler.hold([pending for pending, _ in unfinished], error)
@@ -263,29 +262,44 @@ class InBatches(Generic[T]):
                 elif not scheduler.leaving:
                     await scheduler.park(part[0][0], error)
             else:
-                for pending, record in part:
-                    if any(record is each for each in unfinished_records):
+                for pending, _ in part:
+                    if pending in postponed:
                         scheduler.postpone(pending, behind=self.size.max_records)
                     else:
                         scheduler.finish(pending)
+            parts = self._put_back_held(scheduler, parts)
             if scheduler.leaving or scheduler.stopped:
-                for pending, _ in reversed([item for later in reversed(parts) for item in later]):
-                    pending.partition.put_back(pending)
+                put_back(parts)
                 return
 
-    async def _call(self, scheduler: Scheduler, limit: CallLimit, records: list[T]) -> Sequence[T]:
+    def _put_back_held(self, scheduler: Scheduler, parts: list[Part[T]]) -> list[Part[T]]:
+        """The rest of a batch that may still be handled, the last part first."""
+        waits = scheduler.holds.keep_back
+        if not len(scheduler.holds):
+            return parts
+        put_back([[item for item in part if waits(item[0])] for part in parts])
+        going_on = [[item for item in part if not waits(item[0])] for part in parts]
+        return [part for part in going_on if part]
+
+    async def _call(self, scheduler: Scheduler, limit: CallLimit, part: Part[T]) -> Set[Pending]:
         """Returns what the handler did not finish."""
+        records = [record for _, record in part]
         for record in records:
             if isinstance(record, Record):
                 record.begin()
+        limit.at = part[0][0].raw
         with batch_span(scheduler.topic, records), limit:
             unfinished = await self._handler(records) or ()
-        scheduler.handled(len(records) - len(unfinished), limit.took)
-        return unfinished
+        postponed = {
+            pending for pending, record in part if any(record is each for each in unfinished)
+        }
+        done = [pending for pending, _ in part if pending not in postponed]
+        scheduler.handled(done, limit.took)
+        return postponed
 
-    async def _decoded(self, scheduler: Scheduler, batch: list[Pending]) -> list[tuple[Pending, T]]:
+    async def _decoded(self, scheduler: Scheduler, batch: list[Pending]) -> Part[T]:
         """The records of a batch that parse; the others are parked, tombstones done with."""
-        good: list[tuple[Pending, T]] = []
+        good: Part[T] = []
         for pending in batch:
             try:
                 record = self._decode(pending.raw)
@@ -297,6 +311,13 @@ class InBatches(Generic[T]):
             else:
                 good.append((pending, record))
         return good
+
+
+def put_back(parts: Sequence[Part[Any]]) -> None:
+    """Of a batch, the last part first: it comes again, each partition's records in their order."""
+    for part in parts:
+        for pending, _ in reversed(part):
+            pending.partition.put_back(pending)
 
 
 _NOTHING = nullcontext()

@@ -9,6 +9,7 @@ record (docs/adr/0011).
 import asyncio
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, replace
@@ -18,9 +19,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from gyre_common.bus.breaker import Party, Scope
 from gyre_common.bus.dead_letters import SKIPPED, Cause, headers_with, read_cause
 from gyre_common.bus.delivery import Delivery
-from gyre_common.bus.partition import Partition, Pending
+from gyre_common.bus.holds import Held
+from gyre_common.bus.partition import Pending
 from gyre_common.bus.publisher import KafkaPublisher
 from gyre_common.bus.record import RawRecord, UnreadValue, digest_and_size
 from gyre_common.bus.rereading import read_first
@@ -37,7 +40,8 @@ _STUB_LIMIT = Delivery().publish_limit
 _PAUSE_AFTER_FAILURE = 1.0
 _POLL_MS = 500
 _ASK_AGAIN = 0.3
-_LONGEST_CAUSE = 1_000
+_LENGTHS_OF_CAUSES = 1_000, 300, 100, 30
+_MOST_METADATA = 4_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,8 @@ class HeldRecord:
     """Where a consumer does not go on, and why.
 
     A skip counts from `dlq_offset` of the dead letters on: an earlier one meant something
-    else. `digest` and `size` are as in `Cause`. `breaker_open`: the whole consumer stopped there.
+    else. `digest` and `size` are as in `Cause`. `breaker_open`: too many like it were parked;
+    `breaker_scope` says for whom, and with `tenant` only that tenant's records wait.
     """
 
     group: str
@@ -58,23 +63,47 @@ class HeldRecord:
     digest: str
     size: int
     breaker_open: bool = False
+    breaker_scope: Scope = Scope.TOPIC
+    tenant: str = ""
 
     @property
     def place(self) -> str:
         """For people."""
         return f"{self.topic} {self.partition} {self.offset}"
 
-    def to_metadata(self) -> str:
-        """As it stands beside a committed offset, where Kafka takes 4 KiB."""
-        return json.dumps({"held": {**asdict(self), "cause": self.cause[:_LONGEST_CAUSE]}})
+    @property
+    def party(self) -> Party | None:
+        """Whose breaker is open; None for everybody's."""
+        match self.breaker_scope:
+            case Scope.TENANT:
+                return self.tenant.encode()
+            case Scope.PARTITION:
+                return self.topic, self.partition
+            case _:
+                return None
 
 
-def from_metadata(text: str | None) -> HeldRecord | None:
-    """What a committed offset says; None if it says nothing of ours."""
+def to_metadata(records: Sequence[HeldRecord]) -> str:
+    """What one partition holds, as it stands beside its committed offset, where Kafka takes 4 KiB:
+    causes are cut, and what does not fit all the same is left out.
+    """
+    for length in _LENGTHS_OF_CAUSES:
+        entries = [{**asdict(record), "cause": record.cause[:length]} for record in records]
+        text = json.dumps({"held": entries}, ensure_ascii=False, separators=(",", ":"))
+        if len(text.encode()) <= _MOST_METADATA:
+            return text
+    return to_metadata(records[:-1]) if len(records) > 1 else ""
+
+
+def from_metadata(text: str | None) -> list[HeldRecord]:
+    """What a committed offset says; nothing if it says nothing of ours."""
     try:
-        return HeldRecord(**json.loads(text or "")["held"])
+        entries = json.loads(text or "")["held"]
+        return [
+            HeldRecord(**each) for each in (entries if isinstance(entries, list) else [entries])
+        ]
     except (ValueError, TypeError, KeyError):
-        return None
+        return []
 
 
 def dead_letters_of(topic: str) -> str:
@@ -119,8 +148,8 @@ async def skip(
         deadline = asyncio.get_running_loop().time() + patience
         while not all(waiting.values()) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(_ASK_AGAIN)
-            still_held = await _held_by(admin, None)
-            waiting = {record: record not in still_held for record in matching}
+            still_held = {(each.group, each.place) for each in await _held_by(admin, None)}
+            waiting = {each: (each.group, each.place) not in still_held for each in matching}
         return waiting
 
 
@@ -161,7 +190,7 @@ async def _put_stubs(servers: str, held: Sequence[HeldRecord], *, actor: str, re
 
 
 class Holding:
-    """The partitions that a subscription holds, each until its record is skipped.
+    """What a subscription holds, each until its record is skipped.
 
     `notes` are to be committed: metadata by partition, and the offset while nothing is finished.
     """
@@ -171,17 +200,18 @@ class Holding:
         self._servers = servers
         self._group_id = group_id
         self._scheduler = scheduler
-        self._waiting: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._records: dict[TopicPartition, dict[bytes | None, HeldRecord]] = defaultdict(dict)
+        self._waiting: dict[tuple[TopicPartition, bytes | None], asyncio.Task[None]] = {}
 
-    def hold(self, partition: Partition, consumer: AIOKafkaConsumer) -> None:
-        """Wait until the record at which this partition is held is skipped or, if it is damaged,
-        Kafka has an intact copy of it; then go on.
+    def hold(self, held: Held, consumer: AIOKafkaConsumer) -> None:
+        """Wait until this record is skipped or, if it is damaged, Kafka has an intact copy of it;
+        then go on.
         """
-        place = TopicPartition(partition.topic, partition.number)
+        place = _place_of(held), held.tenant
         waiting = self._waiting.pop(place, None)
         if waiting is not None:
             waiting.cancel()
-        self._waiting[place] = asyncio.create_task(self._until_skipped(place, partition, consumer))
+        self._waiting[place] = asyncio.create_task(self._until_skipped(held, consumer))
 
     def stop(self) -> None:
         """Wait no more; the notes stay."""
@@ -189,17 +219,20 @@ class Holding:
             waiting.cancel()
         self._waiting.clear()
 
-    async def _until_skipped(
-        self, place: TopicPartition, partition: Partition, consumer: AIOKafkaConsumer
-    ) -> None:
-        pending = partition.held_record
-        assert pending is not None
+    def forget(self) -> None:
+        """The partitions went elsewhere, and so did the notes."""
+        self.notes.clear()
+        self._records.clear()
+
+    async def _until_skipped(self, held: Held, consumer: AIOKafkaConsumer) -> None:
+        place = _place_of(held)
         while True:
             try:
-                record = await self._record(partition, pending)
-                resume_at = _resume_at(partition, pending, await consumer.committed(place))
-                self.notes[place] = resume_at, record.to_metadata()
-                skipped = await self._first_of_skip_and_copy(partition, pending, record)
+                record = await self._record(held)
+                resume_at = _resume_at(held.pending, await consumer.committed(place))
+                self._records[place][held.tenant] = record
+                self._note(place, resume_at)
+                skipped = await self._first_of_skip_and_copy(held, record)
             except (KafkaError, GyreError, TimeoutError) as error:
                 log.warning(
                     "held, and not known whether skipped",
@@ -210,23 +243,22 @@ class Holding:
                 break
         about = {"held": record.place, "group": record.group}
         log.warning("held record skipped" if skipped else "held record is intact", extra=about)
-        self._waiting.pop(place, None)
-        self.notes.pop(place, None)
+        self._waiting.pop((place, held.tenant), None)
+        self._records[place].pop(held.tenant, None)
+        self._note(place, self.notes.pop(place)[0])
         if skipped:
-            self._scheduler.skip(partition)
+            self._scheduler.skip(held)
         elif place in consumer.assignment():
-            consumer.seek(place, _resume_at(partition, pending, None))
-            self._scheduler.give_up(partition)
+            consumer.seek(place, _resume_at(held.pending, None))
+            self._scheduler.give_up(held)
 
-    async def _first_of_skip_and_copy(
-        self, partition: Partition, pending: Pending, record: HeldRecord
-    ) -> bool:
+    async def _first_of_skip_and_copy(self, held: Held, record: HeldRecord) -> bool:
         """Whether it was skipped, as against read well. Raises as both do."""
         skip = asyncio.create_task(_wait_for_skip(self._servers, record))
         waits = [skip]
-        value = pending.raw.value
+        value = held.pending.raw.value
         if isinstance(value, UnreadValue) and value.damaged:
-            waits.append(asyncio.create_task(self._wait_for_copy(partition, pending.raw, value)))
+            waits.append(asyncio.create_task(self._wait_for_copy(held.pending, value)))
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for each in done:
@@ -236,39 +268,44 @@ class Holding:
             for each in waits:
                 each.cancel()
 
-    async def _wait_for_copy(
-        self, partition: Partition, raw: RawRecord, value: UnreadValue
-    ) -> None:
+    async def _wait_for_copy(self, pending: Pending, value: UnreadValue) -> None:
         """Another replica may lead by now, or a bit have flipped on its way here alone. What was
         started of the partition ends first.
         """
         while True:
             await asyncio.sleep(self._scheduler.delivery.damaged_every)
-            if partition.running:
+            if pending.partition.running:
                 continue
             try:
-                first = await read_first(self._servers, raw, value.first)
+                first = await read_first(self._servers, pending.raw, value.first)
             except Retryable as error:
                 log.warning("damaged, and not read again", extra={"cause": describe(error)})
                 continue
             if first is None or not isinstance(first.value, UnreadValue) or not first.value.damaged:
                 return
 
-    async def _record(self, partition: Partition, pending: Pending) -> HeldRecord:
+    def _note(self, place: TopicPartition, resume_at: int) -> None:
+        records = sorted(self._records[place].values(), key=lambda each: each.offset)
+        if records:
+            self.notes[place] = resume_at, to_metadata(records)
+
+    async def _record(self, held: Held) -> HeldRecord:
         """As it was noted before a restart, so that a skip decided meanwhile counts."""
-        raw = pending.raw
+        raw = held.pending.raw
         digest, size = digest_and_size(raw.value)
         record = HeldRecord(
             group=self._scheduler.group,
             topic=raw.topic,
             partition=raw.partition,
             offset=raw.offset,
-            cause=partition.held_cause,
+            cause=held.cause,
             since=now().isoformat(timespec="seconds"),
             dlq_offset=-1,
             digest=digest,
             size=size,
-            breaker_open=self._scheduler.stopped is not None,
+            breaker_open=held.breaker is not None,
+            breaker_scope=held.breaker or Scope.TOPIC,
+            tenant=(held.tenant or b"").decode(errors="backslashreplace"),
         )
         for before in await held_by(self._servers, [self._group_id]):
             if before.place == record.place:
@@ -276,13 +313,17 @@ class Holding:
         return replace(record, dlq_offset=await _dlq_end(self._servers, raw.topic))
 
 
-def _resume_at(partition: Partition, pending: Pending, committed: int | None) -> int:
+def _place_of(held: Held) -> TopicPartition:
+    return TopicPartition(held.pending.raw.topic, held.pending.raw.partition)
+
+
+def _resume_at(pending: Pending, committed: int | None) -> int:
     """What stays committed while nothing is finished: never what lies behind the record."""
     if committed is not None:
         return committed
     value = pending.raw.value
     first = value.first if isinstance(value, UnreadValue) else pending.raw.offset
-    return min(first, partition.oldest_unfinished)
+    return min(first, pending.partition.oldest_unfinished)
 
 
 async def _wait_for_skip(servers: str, held: HeldRecord) -> None:
@@ -332,8 +373,8 @@ async def _held_by(admin: AIOKafkaAdminClient, group_ids: Sequence[str] | None) 
     committed: list[dict[Any, Any]] = await asyncio.gather(
         *(admin.list_consumer_group_offsets(group) for group in group_ids)
     )
-    notes = (from_metadata(entry.metadata) for offsets in committed for entry in offsets.values())
-    return [record for record in notes if record is not None]
+    entries = (entry for offsets in committed for entry in offsets.values())
+    return [record for entry in entries for record in from_metadata(entry.metadata)]
 
 
 def _admin(servers: str) -> AbstractAsyncContextManager[AIOKafkaAdminClient]:

@@ -22,10 +22,14 @@ from gyre_common.errors import Unavailable
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
 from gyre_common.events.topic import DLQ_SUFFIX, Topic
+from gyre_common.retrying import retry
 
 E = TypeVar("E", bound=Event)
 
 log = logging.getLogger(__name__)
+
+_HELD_LIMIT = 60.0
+"""A broker that is just coming up, or at its limit, answers later: what was held must not go on."""
 
 _faststream_log = logging.getLogger("gyre_common.bus.faststream")
 _faststream_log.setLevel(logging.ERROR)  # below, it speaks of choices that are ours
@@ -36,10 +40,17 @@ class Bus(EventBus):
 
     Register handlers first, then enter: that connects (waiting for Kafka as long as it takes),
     creates missing topics and starts to consume. Leaving finishes what was started and commits.
+
+    `replica` is a name that this process has again after a restart and shares with no other of its
+    service: back within `Delivery.static_session`, it has its partitions again, and nobody else's
+    move meanwhile.
     """
 
-    def __init__(self, servers: str, *, service: str, delivery: Delivery | None = None) -> None:
+    def __init__(
+        self, servers: str, *, service: str, delivery: Delivery | None = None, replica: str = ""
+    ) -> None:
         self._servers = servers
+        self._replica = replica
         self._service = service
         self._delivery = delivery or Delivery()
         self._publisher = KafkaPublisher(
@@ -77,6 +88,7 @@ class Bus(EventBus):
             park=park,
             delivery=self._delivery,
             servers=self._servers,
+            replica=self._replica,
         )
         subscription.register(self.broker, handler, payload)
         self._subscriptions.append(subscription)
@@ -129,12 +141,12 @@ class Bus(EventBus):
             for problem in s.problems
         ]
 
-    def waits(self) -> list[str]:
-        """What records wait for that will be handled once it is back, a line each."""
+    def troubles(self) -> list[str]:
+        """What goes wrong while other events flow, a line each: a held tenant, a stuck handler."""
         return [
-            f"{s.scheduler.group} on {s.scheduler.topic} {wait}"
+            f"{s.scheduler.group} on {s.scheduler.topic}: {trouble}"
             for s in self._subscriptions
-            for wait in s.scheduler.waits
+            for trouble in s.troubles
         ]
 
     def alive(self) -> bool:
@@ -158,10 +170,17 @@ class Bus(EventBus):
     async def _held_before(self) -> list[HeldRecord]:
         if not self._subscriptions:
             return []
+        groups = [each.group_id for each in self._subscriptions]
         try:
-            return await held_by(self._servers, [each.group_id for each in self._subscriptions])
+            return await retry(
+                partial(held_by, self._servers, groups),
+                Unavailable,
+                first=0.2,
+                longest=5.0,
+                seconds=_HELD_LIMIT,
+            )
         except Unavailable as error:
-            log.warning("not known what was held before", extra={"cause": str(error.__cause__)})
+            log.error("not known what was held before", extra={"cause": str(error.__cause__)})
             return []
 
     async def __aexit__(self, *error: object) -> None:

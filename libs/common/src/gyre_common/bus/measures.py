@@ -24,6 +24,7 @@ class Measures:
         self._in_flight = METRICS.records_in_flight.labels(topic, group)
         self.problem = METRICS.consumer_problem.labels(topic, group)
         self.lag = METRICS.consumer_lag.labels(topic, group)
+        self.tenants_held = METRICS.tenants_held.labels(topic, group)
         self.stalled_seconds = METRICS.consumer_stalled_seconds.labels(topic, group)
         self._seconds = METRICS.record_handle_seconds.labels(topic, group)
         self._labels = (topic, group)

@@ -54,10 +54,10 @@ class Partition:
     """The unfinished records of one partition.
 
     `watermark` is the offset to commit: every record below it is finished. It is None until the
-    first one is. `moved_at` says when it last moved, or had something before it again, or a record
+    first one is. `resumed_at` was committed when the partition came. `moved_at` says when it last moved, or had something before it again, or a record
     got on that takes several calls.
 
-    A held record keeps the whole partition back until somebody decides: that is `held_record`.
+    `held` is a record that keeps the whole partition back until somebody decides.
 
     The gate holds the whole partition back after a `Retryable`: closed while the pause lasts,
     then one record (or batch) goes ahead as a probe, and its success opens the gate. `waits_for`
@@ -71,11 +71,11 @@ class Partition:
         self.number = number
         self.watermark: int | None = None
         self.committed: tuple[int, str] | None = None
+        self.resumed_at: int | None = None
         self.paused = False
         self.closed = False
         self.failures = 0
-        self.held_record: Pending | None = None
-        self.held_cause = ""
+        self.held: Pending | None = None
         self.too_slow = False
         self.waits_for = ""
         self.moved_at = 0.0
@@ -112,13 +112,18 @@ class Partition:
         return True
 
     @property
+    def remembered(self) -> int:
+        """Offsets from the oldest unfinished record on, those that are finished among them."""
+        return len(self._order)
+
+    @property
     def oldest_unfinished(self) -> int:
         """The offset below which all is finished, as far as records were read."""
         return self._order[0] if self._order else self._newest + 1
 
     def startable(self, busy: Tenants = NONE) -> int:
         """Records of others than the busy tenants that may start now, at most."""
-        if self.closed or self.held_record or (self.failures and self.running):
+        if self.closed or self.held or (self.failures and self.running):
             return 0
         waiting = self._waiting + len(self._ready)
         if busy:
@@ -140,7 +145,7 @@ class Partition:
 
     def take(self, busy: Tenants = NONE) -> Pending | None:
         """The next record whose lane is free and that the gate lets through."""
-        if self.closed or self.held_record or (self.failures and self.running):
+        if self.closed or self.held or (self.failures and self.running):
             return None
         return self.take_along(busy)
 
@@ -148,7 +153,7 @@ class Partition:
         """The next record whose lane is free, to go with one that the gate let through; with `only`
         of that tenant.
         """
-        if self.held_record:
+        if self.held:
             return None
         pending = self._next_ready(busy, only)
         if pending is not None:
@@ -223,6 +228,15 @@ class Partition:
             finished.remove(offset)
         self.watermark = offset + 1
 
+    def passed(self, position: int) -> None:
+        """All below this offset was read: what was no record, as the markers of transactions,
+        needs no work. Where nothing moved, what is noted beside the committed offset stays.
+        """
+        if self.resumed_at is None or self.unfinished:
+            return
+        if position > max(self.resumed_at, self.watermark or 0):
+            self.watermark = position
+
     def _free(self, lane: bytes | None) -> None:
         if lane is None:
             return
@@ -253,20 +267,8 @@ class Partition:
         queue.insert(behind, pending)
         self._waiting += 1
 
-    def hold(self, pending: Pending, cause: str) -> None:
-        """Nothing more of this partition starts until this record is released or dropped.
-
-        Of several, it is the first one.
-        """
-        self.put_back(pending)
-        if self.held_record is None or pending.raw.offset < self.held_record.raw.offset:
-            self.held_record = pending
-            self.held_cause = cause
-
-    def release(self) -> Pending:
-        """The held record, as one that was just taken."""
-        assert self.held_record is not None
-        pending, self.held_record = self.held_record, None
+    def take_back(self, pending: Pending) -> Pending:
+        """A record that was put back, as one that was just taken."""
         self._ready.remove(pending)
         return self._start(pending)
 
@@ -295,7 +297,7 @@ class Partition:
         forgotten; so it is where another tenant's record was taken far ahead of its turn.
         """
         floor = self._highest_taken
-        if self.failures or self.held_record or floor - self.oldest_unfinished > _LARGEST_GAP:
+        if self.failures or self.held or floor - self.oldest_unfinished > _LARGEST_GAP:
             floor = -1
 
         def below_floor(pendings: Iterable[Pending]) -> deque[Pending]:

@@ -6,14 +6,17 @@ Nothing here knows Kafka: the bus on the real broker and the in-memory one share
 import asyncio
 import logging
 import random
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Protocol
 
+from gyre_common.bus.breaker import Breakers, Party, Scope
 from gyre_common.bus.call_limit import CallLimit, HandlerTooSlow
 from gyre_common.bus.decoding import NoEventFromOutside
-from gyre_common.bus.delivery import Breaker, Delivery
+from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.holds import MOST_TENANTS, Held, Holds
 from gyre_common.bus.measures import Measures
 from gyre_common.bus.partition import Partition, Pending
 from gyre_common.bus.record import LeftValue, RawRecord, RecordGone, TenantOf, Unreadable
@@ -27,6 +30,8 @@ LONGEST_TURN = 0.02
 
 _SHOWN_FAILURES = 3
 _SAME_PARTITION = 100
+_MOST_REMEMBERED = 4
+"""Offsets that one partition remembers behind a held tenant's, in lengths of `read_ahead`."""
 
 
 class Flow(Protocol):
@@ -47,8 +52,8 @@ class Flow(Protocol):
     async def park(self, raw: RawRecord, cause: Exception, attempts: int) -> None:
         """Keep a record that cannot be handled. Raises `Retryable` if that fails for now."""
 
-    def partition_held(self, partition: Partition) -> None:
-        """This partition does not go on until `Scheduler.skip`, or a restart."""
+    def held(self, held: Held) -> None:
+        """This does not go on until `Scheduler.skip`, or a restart."""
 
 
 class Handling(Protocol):
@@ -78,7 +83,7 @@ class Scheduler:
         self.group = group
         self.partitions: list[Partition] = []
         self.delivery = delivery
-        self.breaker = Breaker(delivery)
+        self.breakers = Breakers(delivery)
         self.measures = Measures(topic, group)
         self.stopped: str | None = None
         self.failed = False
@@ -90,6 +95,7 @@ class Scheduler:
         self._turn = 0
         self._take_count = 0
         self.tenants = TenantTurns()
+        self.holds = Holds(self.partitions, self.tenants, self.measures, flow.held)
         self._workers: set[asyncio.Task[None]] = set()
         self._limits: set[CallLimit] = set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -105,9 +111,7 @@ class Scheduler:
         for raw in records:
             partition = by_place.get((raw.topic, raw.partition))
             if partition is None:
-                partition = Partition(raw.topic, raw.partition)
-                by_place[raw.topic, raw.partition] = partition
-                self.partitions.append(partition)
+                partition = self.partition_at(raw.topic, raw.partition)
             lane, tenant = raw.key if lanes else None, b""
             if tenant_of is not None:
                 tenant = tenant_of(raw)
@@ -116,6 +120,14 @@ class Scheduler:
         self.measures.consumed += count
         self.arrival.set()
         self._wake()
+
+    def partition_at(self, topic: str, number: int) -> Partition:
+        """This partition, a new one where nothing came from it yet."""
+        partition = self._by_place.get((topic, number))
+        if partition is None:
+            partition = self._by_place[topic, number] = Partition(topic, number)
+            self.partitions.append(partition)
+        return partition
 
     def _left_where_full(self, partition: Partition, raw: RawRecord) -> RawRecord:
         """Reading goes on, for whoever comes behind; memory holds no more values than it may."""
@@ -148,6 +160,11 @@ class Scheduler:
         return sum(partition.unfinished for partition in self.partitions)
 
     @property
+    def at_rest(self) -> bool:
+        """Whether nothing happens any more by itself: what is unfinished is held."""
+        return self.stopped is not None or not (self._workers or self._timers or self._startable)
+
+    @property
     def busy(self) -> bool:
         """Whether records are unfinished or partitions paused."""
         return any(partition.unfinished or partition.paused for partition in self.partitions)
@@ -174,6 +191,7 @@ class Scheduler:
             return (
                 partition.unfinished < share * self.delivery.read_ahead
                 and partition.unfinished_bytes < share * 2 * self.delivery.partition_bytes
+                and partition.remembered < share * _MOST_REMEMBERED * self.delivery.read_ahead
             )
         return (
             partition.unfinished < share * self.delivery.partition_records
@@ -186,7 +204,7 @@ class Scheduler:
 
     def _resume_if_it_may(self, partition: Partition) -> None:
         if partition.paused and not (
-            self.leaving or self.stopped or partition.failures or partition.held_record
+            self.leaving or self.stopped or partition.failures or partition.held
         ):
             partition.paused = False
             self._flow.resume(partition)
@@ -231,10 +249,17 @@ class Scheduler:
             partition.open()
             self._wake()
 
-    def handled(self, count: int, seconds: float) -> None:
+    def handled(self, pendings: Sequence[Pending], seconds: float) -> None:
         """A call of the handler went well."""
-        self.breaker.handled(count)
-        self.measures.handled(count, seconds)
+        if self.breakers.is_watching:
+            for party, count in Counter(map(self._party, pendings)).items():
+                self.breakers.handled(party, count)
+        self.measures.handled(len(pendings), seconds)
+
+    def _party(self, pending: Pending) -> Party:
+        if self._handling.tenant_of is not None:
+            return pending.tenant
+        return pending.partition.topic, pending.partition.number
 
     def hold(self, pendings: list[Pending], cause: BaseException) -> None:
         """Put unfinished records back and keep their partitions waiting, each by itself."""
@@ -289,14 +314,9 @@ class Scheduler:
     async def park(self, pending: Pending, cause: Exception) -> None:
         """Move a record that cannot be handled out of the way, unless there are too many."""
         if isinstance(cause, Unreadable):
-            self._hold_record(pending, str(cause))
+            self._hold(pending, str(cause))
             return
-        foreign = isinstance(cause, NoEventFromOutside)
-        objection = None if foreign else self.breaker.objection()
-        if objection is not None:
-            reason = f"{objection}; the last one: {describe(cause)}"
-            self.stop(reason)
-            self._hold_record(pending, reason)
+        if not isinstance(cause, NoEventFromOutside) and self._is_objected_to(pending, cause):
             return
         attempts = pending.attempts + 1
         try:
@@ -305,7 +325,7 @@ class Scheduler:
             self.hold([pending], error)
             return
         except Exception as error:  # noqa: BLE001 - it shall cost this partition only
-            self._hold_record(
+            self._hold(
                 pending, f"it cannot be parked: {describe(error)}; it failed: {describe(cause)}"
             )
             return
@@ -322,43 +342,55 @@ class Scheduler:
         )
         self.finish(pending)
 
-    def _hold_record(self, pending: Pending, cause: str) -> None:
-        partition = pending.partition
-        if self.leaving:
-            partition.put_back(pending)
-            return
-        partition.hold(pending, cause)
-        self.measures.partition_held(partition.topic, partition.number, pending.raw.offset)
-        self._pause(partition)
-        log.error(
-            "partition held: mend the cause and restart the service, or `gyre dlq skip` the record",
-            extra={
-                **self.log_fields(partition=partition.number, offset=pending.raw.offset),
-                "topic": partition.topic,
-                "cause": cause,
-            },
-        )
-        self._flow.partition_held(partition)
+    def _is_objected_to(self, pending: Pending, cause: Exception) -> bool:
+        """Whether the record is held, for whom it is broken, since too many like it were parked."""
+        objection = self.breakers.objection(self._party(pending))
+        if objection is None:
+            return False
+        reason = f"{objection.reason}; the last one: {describe(cause)}"
+        if objection.to_everybody:
+            scope = Scope.TOPIC
+        elif self._handling.tenant_of is None:
+            scope = Scope.PARTITION
+        elif self.holds.has_room_for(pending.tenant):
+            scope = Scope.TENANT
+        else:
+            scope, reason = Scope.TOPIC, f"{MOST_TENANTS} tenants are held, and one more: {reason}"
+        if scope is Scope.TOPIC:
+            self.stop(reason)
+        self._hold(pending, reason, scope)
+        return True
 
-    def skip(self, partition: Partition) -> None:
-        """Pass over the record that a partition is held at, and go on. An open breaker tries the
-        next record.
-        """
-        self.measures.released(partition.topic, partition.number)
-        self.finish(partition.release())
+    def _hold(self, pending: Pending, cause: str, breaker: Scope | None = None) -> None:
+        if self.leaving:
+            pending.partition.put_back(pending)
+            return
+        self.holds.hold(Held(pending, cause, breaker))
+        if breaker is not Scope.TENANT:
+            self._pause(pending.partition)
+
+    def skip(self, held: Held) -> None:
+        """Pass over a held record, and go on. An open breaker tries the next record."""
+        pending = self.holds.release(held)
+        if pending is None:
+            return
+        self.finish(pending)
         if self.failed:
             return
-        self.stopped = None
+        if held.tenant is None:
+            self.stopped = None
         for each in self.partitions:
             self._resume_if_it_may(each)
         self._wake()
 
-    def give_up(self, partition: Partition) -> None:
+    def give_up(self, held: Held) -> None:
         """Forget what was read of a held partition: it is read again, once it is resumed here.
 
         Nothing of it runs, and it has been paused for so long that nothing of it is on its way.
         """
-        self.measures.released(partition.topic, partition.number)
+        partition = held.pending.partition
+        if self.holds.release(held) is None:
+            return
         self.partitions.remove(partition)
         del self._by_place[partition.topic, partition.number]
         self._turn = 0
@@ -367,12 +399,7 @@ class Scheduler:
     @property
     def problems(self) -> list[str]:
         """Why records of some partitions, or of all, are not handled."""
-        problems = [
-            f"{p.topic} partition {p.number} is held at offset {p.held_record.raw.offset}: "
-            f"{p.held_cause}"
-            for p in self.partitions
-            if p.held_record is not None
-        ]
+        problems = self.holds.problems
         problems += [
             f"{p.topic} partition {p.number} does not get on: {p.failures} times a handler took "
             f"longer than {self.delivery.handler_limit:g} s at offset {p.oldest_unfinished} or "
@@ -385,11 +412,16 @@ class Scheduler:
         return problems[:1] or [self.stopped]
 
     @property
-    def waits(self) -> list[str]:
-        """What some partitions wait for, each thing once, unless a few tries may help."""
+    def troubles(self) -> list[str]:
+        """What goes wrong while the others' records are handled, or will be handled by itself: held
+        tenants, stuck handlers, what partitions wait for (each thing once, unless a few tries may
+        help).
+        """
         waiting = [p for p in self.partitions if p.failures >= _SHOWN_FAILURES and p.waits_for]
         causes = dict.fromkeys(partition.waits_for for partition in waiting)
-        return [f"waits, and loses nothing: {cause}" for cause in causes]
+        stuck = [limit.trouble for limit in self._limits if limit.trouble]
+        waits = [f"waits, and loses nothing: {cause}" for cause in causes]
+        return [*self.holds.troubles, *stuck, *waits]
 
     def fail(self, error: BaseException) -> None:
         """The delivery layer itself failed: only a restart helps."""
@@ -413,11 +445,15 @@ class Scheduler:
     def _wake(self) -> None:
         if self.stopped or self.leaving:  # a drain waits for the workers that it met
             return
-        startable = sum(partition.startable(self.tenants.busy) for partition in self.partitions)
-        for _ in range(min(startable, self._handling.at_once - len(self._workers))):
+        for _ in range(min(self._startable, self._handling.at_once - len(self._workers))):
             worker = asyncio.get_running_loop().create_task(self._handling.work(self))
             self._workers.add(worker)
             worker.add_done_callback(self._worker_ended)
+
+    @property
+    def _startable(self) -> int:
+        barred = self.tenants.barred
+        return sum(partition.startable(barred) for partition in self.partitions)
 
     def _worker_ended(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
@@ -432,7 +468,12 @@ class Scheduler:
     @contextmanager
     def call_limit(self) -> Iterator[CallLimit]:
         """For a worker: times and bounds the calls it makes."""
-        limit = CallLimit(self.delivery.handler_limit)
+        delivery = self.delivery
+        limit = CallLimit(
+            delivery.handler_limit,
+            stuck_after=delivery.handler_limit * delivery.stuck_share,
+            about=self.log_fields(),
+        )
         self._limits.add(limit)
         try:
             yield limit
@@ -478,9 +519,7 @@ class Scheduler:
 
     def forget(self) -> None:
         """Let go of all partitions, and be ready for the next ones."""
-        for partition in self.partitions:
-            if partition.held_record is not None:
-                self.measures.released(partition.topic, partition.number)
+        self.holds.forget()
         self._by_place.clear()
         self.partitions.clear()
         self._turn = 0

@@ -19,12 +19,14 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage
 
 from gyre_common.bus.delivery import Delivery
-from gyre_common.bus.held_records import HeldRecord, Holding
+from gyre_common.bus.held_records import HeldRecord, Holding, held_by
+from gyre_common.bus.holds import Held
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import RawRecord
 from gyre_common.bus.rereading import Rereader, without_value
 from gyre_common.bus.resting import FETCH_WAIT_MS, IDLE_WAIT_MS, rest
 from gyre_common.bus.scheduler import Handling, Scheduler, describe
+from gyre_common.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -57,25 +59,31 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         park: Park,
         delivery: Delivery,
         servers: str,
+        replica: str = "",
     ) -> None:
         self._topics = tuple(topics)
         self._group = group
         self.group_id = f"{group}.{topics[0]}"
         self.park = park
         self._delivery = delivery
+        self._replica = replica
         self._ticking: asyncio.Task[None] | None = None
         self._fetch_problem = ""
         self._fetch_failed_at = -inf
         self._subscriber: Any = None
         self._closing = False
+        self._rebalancing = False
+        self._waits_for_records = False
         name = topics[0] if len(topics) == 1 else f"{len(topics)} topics"
         self.scheduler = Scheduler(handling, self, delivery, topic=name, group=group)
+        self._servers = servers
         self._holding = Holding(servers, self.group_id, self.scheduler)
         self._rereader = Rereader(servers)
 
     def register(self, broker: KafkaBroker, handler: Callable[..., Any], payload: object) -> None:
         """Make the broker read these topics. Handler and payload are what AsyncAPI shows."""
         delivery = self._delivery
+        session = delivery.static_session if self._replica else delivery.session
         self._subscriber = broker.subscriber(
             *self._topics,
             batch=True,
@@ -86,8 +94,9 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             batch_timeout_ms=_POLL_MS,
             max_records=_POLL_RECORDS,
             fetch_max_wait_ms=FETCH_WAIT_MS,
-            session_timeout_ms=int(delivery.session * 1000),
-            heartbeat_interval_ms=int(delivery.session * 1000 / 4),
+            group_instance_id=f"{self.group_id}.{self._replica}" if self._replica else None,
+            session_timeout_ms=int(session * 1000),
+            heartbeat_interval_ms=int(min(session, delivery.session) * 1000 / 4),
             rebalance_timeout_ms=int((delivery.drain_limit + _REBALANCE_MARGIN) * 1000),
             listener=self,
             parser=_parse,
@@ -130,6 +139,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         return ended + failing + self.scheduler.problems
 
     @property
+    def troubles(self) -> list[str]:
+        """What goes wrong while the others' records are handled."""
+        return self.scheduler.troubles
+
+    @property
     def _fetch_fails(self) -> bool:
         return perf_counter() - self._fetch_failed_at < _FAILURE_COUNTS
 
@@ -162,17 +176,23 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Before a rebalance: every partition is given up, finished and committed."""
+        self._rebalancing = True
         self._holding.stop()
         await self.scheduler.drain(self._delivery.drain_limit)
         await self._commit()
-        self._holding.notes.clear()
+        self._holding.forget()
         self.scheduler.forget()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """After a rebalance: Kafka has forgotten every pause."""
+        """After a rebalance: Kafka has forgotten every pause, and what another one held comes."""
+        self._rebalancing = False
         consumer = self._consumer
         if consumer is not None and self._closing:
             consumer.pause(*assigned)
+        try:
+            self.held_before(await held_by(self._servers, [self.group_id]))
+        except Unavailable as error:
+            log.warning("not known what others held", extra=self._about(error))
 
     def pause(self, partition: Partition) -> None:
         """See `Flow`."""
@@ -201,7 +221,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         async def poll(*, max_records: int, **settings: Any) -> Any:
             try:
                 rest(consumer, idle=not self.scheduler.busy)
-                records = await getmany(timeout_ms=IDLE_WAIT_MS, max_records=max_records)
+                self._waits_for_records = True
+                try:
+                    records = await getmany(timeout_ms=IDLE_WAIT_MS, max_records=max_records)
+                finally:
+                    self._waits_for_records = False
             except ConsumerStoppedError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it will be met again
@@ -218,6 +242,23 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
         return poll
 
+    async def _note_positions(self) -> None:
+        """What was read and holds no record, as the markers of transactions and what was aborted,
+        is done: committed, so that it is no lag for others either.
+
+        Only while the poll waits is every record that was read with the scheduler, and only while
+        no rebalance runs, which lets go of records.
+        """
+        consumer = self._consumer
+        for place in consumer.assignment() if consumer is not None else ():
+            partition = self.scheduler.partition_at(place.topic, place.partition)
+            if partition.resumed_at is None:
+                partition.resumed_at = await consumer.committed(place) or 0
+            position = await consumer.position(place)
+            is_stopping = self._closing or self._rebalancing or self.scheduler.stopped
+            if self._waits_for_records and not is_stopping:
+                self.scheduler.partition_at(place.topic, place.partition).passed(position)
+
     def without_value(self, raw: RawRecord) -> RawRecord:
         """See `Flow`."""
         return without_value(raw)
@@ -230,12 +271,13 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """What this group held when it was last seen: an open breaker stays open."""
         for record in records:
             if record.breaker_open and f"{record.group}.{self._topics[0]}" == self.group_id:
-                self.scheduler.breaker.open(record.cause)
+                reason = record.cause.partition("; the last one: ")[0]
+                self.scheduler.breakers.open(reason, record.party)
 
-    def partition_held(self, partition: Partition) -> None:
+    def held(self, held: Held) -> None:
         """See `Flow`."""
         assert self._consumer is not None
-        self._holding.hold(partition, self._consumer)
+        self._holding.hold(held, self._consumer)
 
     async def _tick(self) -> None:
         while True:
@@ -245,10 +287,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._rereader.forget()
             try:
                 async with asyncio.timeout(self._delivery.commit_limit):
+                    await self._note_positions()
                     await self._measure_lag()
             except (TimeoutError, KafkaError) as error:
                 log.info("lag not measured", extra=self._about(error))
-            self.scheduler.measures.problem.set(bool(self.problems))
+            self.scheduler.measures.problem.set(bool(self.problems or self.troubles))
             await self._commit()
 
     async def _commit(self) -> None:

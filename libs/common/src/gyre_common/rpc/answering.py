@@ -41,6 +41,7 @@ Failure = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
 _HEALTH = "/grpc.health."
 _INFRASTRUCTURE = "/grpc."
 _STARTING = "/starting"
+_STOPPED = Unavailable("the server stopped before the call was done: try again")
 _FLOW = {False: "unary", True: "stream"}
 
 
@@ -59,8 +60,9 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         self._identities = identities
         self._default_deadline = default_deadline
         self._max_in_flight = max_in_flight
-        self._in_flight = 0
+        self._in_flight: set[asyncio.Task[Any]] = set()
         self._in_flight_by_caller: Counter[tuple[str, str]] = Counter()
+        self._ended: set[asyncio.Task[Any]] = set()
         self.open = False
         self.waiting_for = ""
         """What keeps the service from answering yet, in words."""
@@ -80,6 +82,12 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
                 return None  # UNIMPLEMENTED
             method, handler = _STARTING, grpc.unary_unary_rpc_method_handler(self._still_starting)
         return self._wrapped(method, handler)
+
+    def end_calls(self) -> None:
+        """Cancel those in flight; their callers hear that they are UNAVAILABLE."""
+        self._ended.update(self._in_flight)
+        for call in self._in_flight:
+            call.cancel()
 
     async def _still_starting(self, request: Request, context: Context) -> None:
         because = f" ({self.waiting_for})" if self.waiting_for else ""
@@ -119,7 +127,9 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
         started, code = time.monotonic(), grpc.StatusCode.OK
         caller = RequestContext()
         METRICS.rpc_in_flight.labels(method).inc()
-        self._in_flight += 1
+        call = asyncio.current_task()
+        assert call is not None
+        self._in_flight.add(call)
         with tracer.start_as_current_span(
             method.removeprefix("/"),
             context=trace_from(dict(context.invocation_metadata() or ())),
@@ -138,13 +148,18 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
                 raise
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
-                raise
+                if call not in self._ended or call.uncancel():
+                    raise
+                failure = _failure(_STOPPED, method, caller)
+                code = failure[0]
+                await context.abort(*failure)
             except Exception as error:  # noqa: BLE001 (the edge: what no one knows is a bug)
                 failure = _failure(error, method, caller)
                 code = failure[0]
                 await context.abort(*failure)
             finally:
-                self._in_flight -= 1
+                self._in_flight.discard(call)
+                self._ended.discard(call)
                 _record(method, code, caller, time.monotonic() - started)
 
     @contextmanager
@@ -167,7 +182,7 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
 
     def _admit(self, method: str, context: Context, *, deadline: float) -> RequestContext:
         identity = self._identity(context)
-        if self._in_flight > self._max_in_flight:
+        if len(self._in_flight) > self._max_in_flight:
             raise Unavailable(f"{self._max_in_flight} calls are in flight here already")
         caller = read_context(context.invocation_metadata() or (), deadline=deadline)
         if identity is None:

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from gyre_common.context import request_context
 from gyre_common.errors import DeadlineExceeded
+from gyre_common.rpc.balancing import Tries, balancing_options, target_of
 from gyre_common.rpc.metadata import AUTHORIZATION, write_context
 from gyre_common.rpc.server import MAX_MESSAGE_BYTES
 from gyre_common.rpc.status import error_from
@@ -35,6 +36,10 @@ def channel(
 ) -> grpc.aio.Channel:
     """Open a channel to a service; it is closed by `async with`.
 
+    Behind the name may be several replicas, or `address` lists them as IP:PORT,IP:PORT: calls go to
+    each in turn. What changes nothing is made again, up to three times, where the answer is
+    UNAVAILABLE.
+
     Every call carries the context of the request being served: tenant, groups, versions, trace and
     the time that is left. `tenant` and `acl` take the place of the context's.
     """
@@ -48,11 +53,12 @@ def channel(
         # What gRPC gives one attempt to connect: less, and a busy machine looks like a dead one.
         ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", 2_000),
+        *balancing_options(max_message_bytes),
     ]
-    if is_loopback(address.rpartition(":")[0]):
+    if all(is_loopback(each.strip().rpartition(":")[0]) for each in address.split(",")):
         options.append(("grpc.enable_http_proxy", 0))
     interceptors: list[Any] = [_UnaryCalls(complete), _StreamedCalls(complete)]
-    return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
+    return grpc.aio.insecure_channel(target_of(address), options=options, interceptors=interceptors)
 
 
 async def call(
@@ -67,11 +73,14 @@ async def call(
     Raises:
         GyreError: the one that the server raised; Unavailable when it cannot be reached.
     """
-    _require_time()
-    try:
-        return await method(request, timeout=timeout)
-    except grpc.aio.AioRpcError as error:
-        raise error_from(error) from error
+    tries = Tries()
+    while True:
+        _require_time()
+        try:
+            return await method(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            if not tries.may_be_made_again(error):
+                raise error_from(error) from error
 
 
 async def stream(
@@ -81,15 +90,20 @@ async def stream(
     timeout: float | None = None,  # noqa: ASYNC109 (gRPC keeps it, here and on the other side)
 ) -> AsyncGenerator[ReplyT, None]:
     """The replies of a stub's method; raises as `call` does. Closing the iterator cancels it."""
-    _require_time()
-    replies: Any = method(request, timeout=timeout)
-    try:
-        async for reply in replies:
-            yield reply
-    except grpc.aio.AioRpcError as error:
-        raise error_from(error) from error
-    finally:
-        replies.cancel()
+    tries = Tries()
+    while True:
+        _require_time()
+        replies: Any = method(request, timeout=timeout)
+        try:
+            async for reply in replies:
+                tries.end()
+                yield reply
+            return
+        except grpc.aio.AioRpcError as error:
+            if not tries.may_be_made_again(error):
+                raise error_from(error) from error
+        finally:
+            replies.cancel()
 
 
 def _require_time() -> None:

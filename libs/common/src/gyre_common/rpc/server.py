@@ -1,5 +1,6 @@
 """A gRPC server with everything that each of Gyre's servers needs."""
 
+import asyncio
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -20,6 +21,8 @@ ServicerContext = grpc.aio.ServicerContext[Any, Any]
 """What gRPC hands every method beside its request."""
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+_SHARE_TO_END = 0.9
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -90,9 +93,16 @@ class RpcServer:
             await self._health.set(name, status)
 
     async def drain(self, seconds: float) -> None:
-        """Take no more calls; those in flight have `seconds` to end."""
+        """Take no more calls; those in flight have `seconds` to end, then they are UNAVAILABLE.
+
+        What gRPC itself cuts off, CANCELLED, are calls that had not begun.
+        """
         await self._health.enter_graceful_shutdown()
+        ending = asyncio.get_running_loop().call_later(
+            seconds * _SHARE_TO_END, self._interceptor.end_calls
+        )
         await self._server.stop(seconds)
+        ending.cancel()
 
 
 @asynccontextmanager

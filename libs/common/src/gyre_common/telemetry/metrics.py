@@ -66,7 +66,8 @@ class Metrics:
         )
         self.consumer_problem = gauge(
             "gyre_consumer_problem",
-            "1 while a consumer stands still, fails to fetch, or holds a partition.",
+            "1 while a consumer stands still, fails to fetch, holds a partition or a tenant, or a "
+            "handler of it is stuck.",
             topic_group,
         )
         self.consumer_stalled_seconds = gauge(
@@ -78,6 +79,11 @@ class Metrics:
             "gyre_partition_held_offset",
             "Offset at which a partition is held; missing while it goes on.",
             [*topic_group, "partition"],
+        )
+        self.tenants_held = gauge(
+            "gyre_tenants_held",
+            "Tenants whose records wait until somebody decides, while those of others go on.",
+            topic_group,
         )
         self.records_published = counter(
             "gyre_records_published_total", "Events confirmed by Kafka.", ["topic"]
