@@ -194,7 +194,11 @@ class MemoryBus(EventBus):
 
     def troubles(self) -> list[str]:
         """See `Bus.troubles`."""
-        return [trouble for s in self._all() for trouble in s.scheduler.troubles]
+        return [
+            f"{s.scheduler.group} on {s.scheduler.topic}: {trouble}"
+            for s in self._all()
+            for trouble in s.scheduler.troubles
+        ]
 
     async def __aenter__(self) -> Self:
         self._ticking = asyncio.create_task(self._tick())
