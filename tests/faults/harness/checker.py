@@ -81,6 +81,7 @@ class Holdings:
         rows: what can be read. An entry that is there twice counts twice.
         latest: the value that is shown of every key in the end; a key that is missing is gone.
         commits: in the order in which they were seen.
+        given_up: when a writer had handed its partitions over in order, by its name.
         live: when each version could be used.
         facts: ids of the votes that facts were made of.
         parked: ids of the acts in the dead letters.
@@ -92,6 +93,7 @@ class Holdings:
     rows: Sequence[Entry] = ()
     latest: Mapping[Key, str] | None = None
     commits: Sequence[Commit] = ()
+    given_up: Mapping[str, float] = field(default_factory=dict)
     live: Sequence[Live] | None = None
     facts: Collection[str] | None = None
     parked: Collection[str] = ()
@@ -110,6 +112,7 @@ class Verdict:
         phantoms: in a store, and nobody sent it, or not so.
         commits_back: a committed offset that went back.
         commits_ahead: an offset was committed before all below it were handled or parked.
+        after_handover: written by a reader that had given its partitions up in order.
         never_live: answers that name a version which could not be used then.
         untrained: acknowledged votes that are in no fact.
         acknowledged, unknown: acts with and without a promise.
@@ -122,6 +125,7 @@ class Verdict:
     phantoms: list[str] = field(default_factory=list)
     commits_back: list[str] = field(default_factory=list)
     commits_ahead: list[str] = field(default_factory=list)
+    after_handover: list[str] = field(default_factory=list)
     never_live: list[str] = field(default_factory=list)
     untrained: list[str] = field(default_factory=list)
     acknowledged: int = 0
@@ -156,13 +160,17 @@ def judge(history: Sequence[Act], holdings: Holdings, *, patience: float = 5.0) 
     `patience` is how many seconds a service may go on with a version after it was replaced.
     """
     acts = {act.id: act for act in history}
+    # What was parked is done with; a replay may handle it after all, out of its order.
+    parked = set(holdings.parked)
+    unparked = [entry for entry in holdings.log if entry.act not in parked]
     return Verdict(
         lost=[*_lost(history, holdings), *_lost_by_key(history, holdings)],
         duplicated=[*_two_ids(holdings), *_two_rows(holdings.rows)],
-        reordered=[*_out_of_order(holdings.log), *_shown_too_old(history, holdings)],
+        reordered=[*_out_of_order(unparked), *_shown_too_old(history, holdings)],
         phantoms=[*_phantoms(acts, holdings), *_phantom_keys(history, holdings)],
         commits_back=list(_commits_back(holdings.commits)),
-        commits_ahead=list(_commits_ahead(acts, holdings)),
+        commits_ahead=list(_commits_ahead(unparked, holdings.commits)),
+        after_handover=list(_after_handover(holdings)),
         never_live=list(_never_live(acts, holdings, patience)),
         untrained=list(_untrained(history, holdings)),
         acknowledged=sum(act.acknowledged_at is not None for act in history),
@@ -317,18 +325,18 @@ def _commits_back(commits: Sequence[Commit]) -> Iterable[str]:
         highest[place] = max(before, commit.offset)
 
 
-def _commits_ahead(acts: Mapping[str, Act], holdings: Holdings) -> Iterable[str]:
+def _commits_ahead(log: Sequence[Entry], commits: Sequence[Commit]) -> Iterable[str]:
     """For every record that was handled, when it was first: no earlier commit may include it.
 
     One that was never handled is lost, which is judged elsewhere.
     """
     first_at: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
-    for entry in holdings.log:
+    for entry in log:
         times = first_at[entry.topic, entry.partition]
         times[entry.order] = min(entry.at, times.get(entry.order, entry.at))
     ordered = {place: sorted(times.items()) for place, times in first_at.items()}
     passed: dict[tuple[str, str, int], int] = defaultdict(int)
-    for commit in holdings.commits:
+    for commit in commits:
         place = commit.group, commit.topic, commit.partition
         records = ordered.get((commit.topic, commit.partition), [])
         while passed[place] < len(records) and records[passed[place]][0] < commit.offset:
@@ -339,6 +347,16 @@ def _commits_ahead(acts: Mapping[str, Act], holdings: Holdings) -> Iterable[str]
                     f"{commit.group} on {commit.topic} {commit.partition}: {commit.offset} was "
                     f"committed {at - commit.at:.3f} s before {offset} was handled"
                 )
+
+
+def _after_handover(holdings: Holdings) -> Iterable[str]:
+    for entry in holdings.log:
+        given_up = holdings.given_up.get(entry.writer)
+        if given_up is not None and entry.at > given_up:
+            yield (
+                f"{entry.act} was written to {entry.store} by {entry.writer} "
+                f"{entry.at - given_up:.3f} s after it had handed its partitions over"
+            )
 
 
 def _never_live(acts: Mapping[str, Act], holdings: Holdings, patience: float) -> Iterable[str]:

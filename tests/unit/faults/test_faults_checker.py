@@ -127,6 +127,11 @@ def test_a_commit_before_the_work_is_seen() -> None:
     assert judge(HISTORY, replace(CLEAN, commits=[replace(commit, at=3.5)])).clean
 
 
+def test_what_is_written_after_a_handover_is_seen() -> None:
+    assert list(broken(replace(CLEAN, given_up={"w1": 3.5}))) == ["after_handover"]
+    assert judge(HISTORY, replace(CLEAN, given_up={"w1": 4.0})).clean
+
+
 def test_an_answer_by_a_version_that_was_not_live_is_seen() -> None:
     answer = an_act(100, Kind.ANSWER)
     row = replace(an_entry(answer, order=0), versions=("generator=2",))

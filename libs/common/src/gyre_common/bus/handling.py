@@ -145,7 +145,7 @@ class InBatches(Generic[T]):
     async def _work_by_tenant(self, scheduler: Scheduler) -> None:
         busy = scheduler.tenants.busy
         with scheduler.call_limit() as limit:
-            while (first := scheduler.take()) is not None:
+            while not scheduler.leaving and (first := scheduler.take()) is not None:
                 busy.add(first.tenant)
                 try:
                     batch = await self._batch_of_tenant(scheduler, first)
