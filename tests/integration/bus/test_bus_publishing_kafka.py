@@ -1,12 +1,15 @@
-"""What only a real broker can show of publishing."""
+"""What only a real broker can show of publishing, and of several addresses of one Kafka."""
 
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from gyre_common.bus.publisher import KafkaPublisher
+from gyre_common.events.topic import Topic
 
 from tests.bus_contract import MessageSent, message_topic
+from tests.eventually import eventually
+from tests.kafka_messages import a_bus
 
 pytestmark = pytest.mark.integration
 
@@ -26,3 +29,18 @@ async def test_a_gap_in_the_sequence_of_the_producer_does_not_end_publishing(
     async with AIOKafkaConsumer(bootstrap_servers=kafka_servers) as consumer:
         ends = await consumer.end_offsets(places)
     assert sum(ends.values()) == 3
+
+
+async def test_a_bus_goes_to_any_of_several_addresses(
+    kafka_servers: str, topic: Topic[MessageSent]
+) -> None:
+    bus = a_bus(f"127.0.0.1:1,{kafka_servers}")
+    handled: list[MessageSent] = []
+
+    @bus.on(topic, group="g")
+    async def on_message_sent(event: MessageSent) -> None:
+        handled.append(event)
+
+    async with bus:
+        await bus.publish(topic, MessageSent(listener="ann"))
+        await eventually(lambda: handled == [MessageSent(listener="ann")])
