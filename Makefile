@@ -46,8 +46,10 @@ e2e: setup-clients setup-llm ## Run the end-to-end test on the whole system
 screenshots: setup-clients setup-train ## Take the pictures in docs/images again, by the test of the page
 	@GYRE_SCREENSHOTS=docs/images $(PY) -m pytest tests/e2e/test_the_page*.py
 
-faults: setup ## Run the long fault tests: kill -9 at random points, on the real broker
+faults: setup ## Run the long fault tests: kill -9 at random points, on the real broker, and the whole system under faults
 	@GYRE_CRASH_KILLS=$${GYRE_CRASH_KILLS:-20} $(PY) -m pytest tests/faults --timeout 1200
+	@$(PY) -m tests.faults.harness.three_brokers
+	@$(PY) -m tests.faults.harness.system_run --actions $${GYRE_FAULT_ACTIONS:-20000} --kills $${GYRE_FAULT_KILLS:-60}
 
 training: setup-train ## Run the long training matrix: kill -9 at every step, and a table of ZeRO stages and process counts by recipe
 	@GYRE_TRAINING_MATRIX=1 $(PY) -m pytest tests/training --timeout 1200

@@ -8,6 +8,7 @@ run that was broken off goes on where it was.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
@@ -220,6 +221,7 @@ def _wanted(arguments: argparse.Namespace, folder: Path) -> Wanted:
 
 def main() -> None:
     """Exits with 1 where something is broken."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # Kafka is away by intention
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.harness.system_run", description=__doc__
     )
@@ -227,7 +229,8 @@ def main() -> None:
     parser.add_argument("--actions", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--port-offset", type=int, default=9_900)
-    parser.add_argument("--folder", type=Path, default=Path(".gyre/faults/system"))
+    usual = Path(".gyre/faults", time.strftime("system-%Y%m%d-%H%M%S"))
+    parser.add_argument("--folder", type=Path, default=usual, help=f"by default {usual}")
     parser.add_argument("--resume", type=Path, help="the folder of a run that was broken off")
     arguments = parser.parse_args()
     folder = (arguments.resume or arguments.folder).absolute()

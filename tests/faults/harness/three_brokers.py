@@ -7,6 +7,7 @@ consumes by our bus while one broker after the other is killed and comes back.
 import argparse
 import asyncio
 import base64
+import logging
 import os
 import random
 import shutil
@@ -277,6 +278,7 @@ async def _settled(backlog: Backlog, log: Sequence[Entry], acts: Sequence[Act]) 
 
 def main() -> None:
     """Exits with 1 where something is broken."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # Kafka is away by intention
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.harness.three_brokers", description=__doc__
     )
