@@ -48,8 +48,10 @@ screenshots: setup-clients setup-train ## Take the pictures in docs/images again
 
 faults: setup ## Run the fault harness and the long fault tests: kill -9 at random points, judged by what was promised
 	@failed=0; $(PY) -m tests.faults.harness.memory_run --runs 30 || failed=1; \
-		$(PY) -m tests.faults.harness.delivery_run --actions $${GYRE_FAULT_ACTIONS:-20000} --kills $${GYRE_FAULT_KILLS:-20} || failed=1; \
+		$(PY) -m tests.faults.harness.delivery_run --actions $${GYRE_FAULT_RECORDS:-20000} --kills $${GYRE_FAULT_RECORD_KILLS:-20} || failed=1; \
 		GYRE_FAULTS=1 GYRE_CRASH_KILLS=$${GYRE_CRASH_KILLS:-20} $(PY) -m pytest tests/faults --timeout 1200 || failed=1; \
+		$(PY) -m tests.faults.harness.three_brokers || failed=1; \
+		$(PY) -m tests.faults.harness.system_run --actions $${GYRE_FAULT_ACTIONS:-20000} --kills $${GYRE_FAULT_KILLS:-60} || failed=1; \
 		exit $$failed
 
 attack: setup ## Attack a system of its own over gRPC, HTTP and Kafka, by a seed, and print what held

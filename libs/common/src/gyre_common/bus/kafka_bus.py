@@ -60,7 +60,7 @@ class Bus(EventBus):
         self._subscriptions: list[KafkaSubscription] = []
         self._open: AsyncExitStack | None = None
         self.broker = KafkaBroker(
-            servers,
+            servers.split(","),
             client_id=f"gyre-{service}",
             apply_types=False,
             consumer_only=True,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
 from gyre_common.bus.envelope import Headers, headers_for
 from gyre_common.bus.record import RecordTooLarge, check_size, id_for_next_event
@@ -39,21 +39,13 @@ class KafkaPublisher:
         self._limit = limit
         self.topics = TopicMaker(servers)
         self._producer: AIOKafkaProducer | None = None
+        self._replacing = asyncio.Lock()
+        self._leaving: list[asyncio.Task[None]] = []
         self._down = False
         self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._producer = await connected(
-            lambda: AIOKafkaProducer(
-                bootstrap_servers=self._servers,
-                client_id=f"gyre-{self._service}",
-                acks="all",
-                enable_idempotence=True,
-                max_request_size=4 * LARGEST_EVENT,
-                request_timeout_ms=10_000,
-            ),
-            self._servers,
-        )
+        self._producer = await self._connected()
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -62,10 +54,7 @@ class KafkaPublisher:
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
-        try:
-            await asyncio.wait_for(producer.stop(), self._limit)
-        except TimeoutError:
-            log.warning("stopped without Kafka: events that nobody waits for may be lost")
+        await asyncio.gather(self._stop(producer), *self._leaving)
 
     @property
     def problem(self) -> str | None:
@@ -119,7 +108,12 @@ class KafkaPublisher:
                     await self.topics.ensure(topic)
                 if self._producer is None:
                     raise Unavailable("the bus is not open")
-                await self._producer.send_and_wait(name, value, key, partition, headers=headers)
+                producer = self._producer
+                try:
+                    await producer.send_and_wait(name, value, key, partition, headers=headers)
+                except OutOfOrderSequenceNumber:
+                    producer = await self._replaced(producer)
+                    await producer.send_and_wait(name, value, key, partition, headers=headers)
         except MessageSizeTooLargeError as error:
             raise RecordTooLarge(f"Kafka refuses a record of this size on {name}") from error
         except (TimeoutError, KafkaError) as error:
@@ -130,6 +124,40 @@ class KafkaPublisher:
                 f"Kafka at {self._servers} did not confirm a record on {name} within {limit:g} s"
             ) from error
         self._down = False
+
+    async def _connected(self) -> AIOKafkaProducer:
+        return await connected(
+            lambda: AIOKafkaProducer(
+                bootstrap_servers=self._servers,
+                client_id=f"gyre-{self._service}",
+                acks="all",
+                enable_idempotence=True,
+                max_request_size=4 * LARGEST_EVENT,
+                request_timeout_ms=10_000,
+            ),
+            self._servers,
+        )
+
+    async def _stop(self, producer: AIOKafkaProducer) -> None:
+        try:
+            await asyncio.wait_for(producer.stop(), self._limit)
+        except TimeoutError:
+            log.warning("stopped without Kafka: events that nobody waits for may be lost")
+
+    async def _replaced(self, producer: AIOKafkaProducer) -> AIOKafkaProducer:
+        """Another one in its place. aiokafka numbers also an event that it drops because nobody led
+        its partition for too long, and the broker takes nothing behind such a gap, ever.
+        """
+        async with self._replacing:
+            if self._producer is producer:
+                log.warning(
+                    "replacing a producer that left a gap", extra={"servers": self._servers}
+                )
+                self._producer = await self._connected()
+                self._leaving.append(asyncio.create_task(self._stop(producer)))
+            if self._producer is None:
+                raise Unavailable("the bus is not open")
+            return self._producer
 
     async def _until_it_answers(self) -> None:
         """Notice when Kafka is back: callers may have stopped trying."""
