@@ -29,6 +29,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngines]:
         yield running
 
 
+@pytest.mark.timeout(300)
 def test_a_short_run_over_the_delivery_layer_keeps_every_promise(
     kafka: LocalEngines, tmp_path: Path
 ) -> None:

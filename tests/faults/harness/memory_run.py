@@ -45,7 +45,7 @@ DELIVERY = Delivery(
     retry_first=0.002,
     retry_longest=0.02,
     commit_every=0.01,
-    drain_limit=2.0,
+    drain_limit=5.0,
     parked_streak=12,
 )
 """Small bounds, so that partitions are paused and values left in Kafka all the time."""
