@@ -242,7 +242,7 @@ async def test_a_held_tenant_is_held_after_a_restart_and_goes_on_once_the_cause_
             (record,) = await eventually(lambda: _held(kafka_servers, topic))
             assert (record.breaker_scope, record.tenant) == ("tenant", "acme")
             await send_by_key(producer, topic, 1, "zoo/b")
-            await eventually(lambda n=7 + turn: done.count("zoo/b") >= n)  # type: ignore[misc]
+            await eventually(lambda n=7 + turn: done.count("zoo/b") >= n)
             assert bus.healthy()
     async with open_dead_letters(kafka_servers) as letters:
         assert (await letters.counts())[topic.dlq] == 3

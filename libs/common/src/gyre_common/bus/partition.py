@@ -54,8 +54,9 @@ class Partition:
     """The unfinished records of one partition.
 
     `watermark` is the offset to commit: every record below it is finished. It is None until the
-    first one is. `resumed_at` was committed when the partition came. `moved_at` says when it last moved, or had something before it again, or a record
-    got on that takes several calls.
+    first one is. `resumed_at` was committed when the partition came. `moved_at` says when the
+    watermark last moved, or had something before it again, or a record got on that takes several
+    calls.
 
     `held` is a record that keeps the whole partition back until somebody decides.
 

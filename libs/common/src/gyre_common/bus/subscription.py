@@ -250,7 +250,9 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         no rebalance runs, which lets go of records.
         """
         consumer = self._consumer
-        for place in consumer.assignment() if consumer is not None else ():
+        if consumer is None:
+            return
+        for place in consumer.assignment():
             partition = self.scheduler.partition_at(place.topic, place.partition)
             if partition.resumed_at is None:
                 partition.resumed_at = await consumer.committed(place) or 0
