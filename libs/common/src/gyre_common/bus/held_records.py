@@ -25,7 +25,7 @@ from gyre_common.bus.delivery import Delivery
 from gyre_common.bus.holds import Held
 from gyre_common.bus.partition import Pending
 from gyre_common.bus.publisher import KafkaPublisher
-from gyre_common.bus.record import RawRecord, UnreadValue, digest_and_size
+from gyre_common.bus.record import UnreadValue, digest_and_size
 from gyre_common.bus.rereading import read_first
 from gyre_common.bus.scheduler import Scheduler, describe
 from gyre_common.bus.topics import connected, opened

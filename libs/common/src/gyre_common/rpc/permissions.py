@@ -75,6 +75,9 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "/gyre.telemetry.v1.TelemetryService/ListInteractions": _ANALYST,
         "/gyre.telemetry.v1.TelemetryService/Series": _ANALYST,
         "/gyre.telemetry.v1.TelemetryService/Redact": _OPERATOR,
+        "/gyre.telemetry.v1.TelemetryService/StartRebuild": _SYSTEM,
+        "/gyre.telemetry.v1.TelemetryService/GetRebuild": _SYSTEM,
+        "/gyre.telemetry.v1.TelemetryService/DropRebuild": _SYSTEM,
         "/gyre.telemetry.v1.DeadLetterService/List": _SYSTEM,
         "/gyre.telemetry.v1.DeadLetterService/Show": _SYSTEM,
         "/gyre.telemetry.v1.DeadLetterService/Skip": _SYSTEM,
@@ -92,7 +95,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "/gyre.trainer.v1.TrainerService/Redact": _OPERATOR,
     }
 )
-"""By a method's full name. Dead letters and the rebuild of the index are of all tenants at once."""
+"""By a method's full name. Dead letters and what is built anew are of all tenants at once."""
 
 
 def check_permission(identity: Identity, method: str) -> None:
