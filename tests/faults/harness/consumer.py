@@ -55,10 +55,10 @@ class FlaggedFailures:
 
 
 def _note_handovers(recorder: FileRecorder) -> None:
-    revoked = KafkaSubscription.on_partitions_revoked
+    give_up = KafkaSubscription.on_partitions_revoked
 
-    async def noted(self: KafkaSubscription, places: set[Any]) -> None:
-        await revoked(self, places)
+    async def noted(self: KafkaSubscription, revoked: set[Any]) -> None:
+        await give_up(self, revoked)
         recorder.gave_up(self._topics[0])
 
     KafkaSubscription.on_partitions_revoked = noted  # type: ignore[method-assign]

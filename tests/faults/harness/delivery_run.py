@@ -85,7 +85,7 @@ class Settings:
     folder: Path
     variant: str = doubles.OURS
     bug: str | None = None
-    patience: float = 90.0
+    patience: float = 180.0
     plans: Sequence[Plan] | None = None
 
     @property
@@ -121,6 +121,7 @@ class DeliveryRun:
         self._problems: list[str] = []
         self._drains: list[float] = []
         self._next_fault_at: int | None = None
+        self._broker_is_away = False
         self._started_at = time.time()
         self._watch = BrokerWatch(self._servers, self._topics)
         self._producers = Producers(
@@ -172,7 +173,7 @@ class DeliveryRun:
             if waiting and self._outstanding < _LEAST_WORK and supplying.done():
                 supplying = asyncio.create_task(producers.send_more(_LEAST_WORK))
             now = len(self._sink.acts) + len(self._watch.parked)
-            if now != before:
+            if now != before or self._broker_is_away:
                 moved_at, before = time.monotonic(), now
             if time.monotonic() - moved_at > settings.patience:
                 for task in (sending, supplying, *happening):
@@ -291,7 +292,9 @@ class DeliveryRun:
 
     async def _restart_broker(self) -> None:
         os.kill(self._kafka.pid("kafka"), signal.SIGKILL)
+        self._broker_is_away = True
         await self._producers.send_more(1)
+        self._broker_is_away = False
 
     async def _storm(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
@@ -410,7 +413,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--variant", choices=[doubles.OURS, *doubles.VARIANTS], default="ours")
     parser.add_argument("--bug", choices=sorted(seeded_bugs.BY_NAME))
-    parser.add_argument("--patience", type=float, default=90.0)
+    parser.add_argument("--patience", type=float, default=180.0)
     parser.add_argument("--folder", type=Path, default=Path(".gyre/faults"))
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)

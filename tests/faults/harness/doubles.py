@@ -61,12 +61,13 @@ def _subscribe(
     failures: Failures,
     settings: dict[str, Any],
 ) -> None:
-    @broker.subscriber(
-        topic.name, group_id=group_id(shape, topic), auto_offset_reset="earliest", **settings
-    )
     async def on_message(body: Any, message: KafkaMessage) -> None:
         raw: Any = message.raw_message
         await _handle(raw, shape, recorder, failures)
+
+    broker.subscriber(
+        topic.name, group_id=group_id(shape, topic), auto_offset_reset="earliest", **settings
+    )(on_message)
 
 
 @asynccontextmanager
