@@ -245,6 +245,8 @@ def main() -> None:
     try:
         with reserved_offset() if named is None else nullcontext(named) as offset:
             report = asyncio.run(Run(wanted, folder, Ports(offset)).run())
+    except TimeoutError:
+        sys.exit("error: the system is not ready in time: see its logs")
     except LocalError as error:
         sys.exit(f"error: {error}")
     path = report.write(folder)

@@ -293,6 +293,8 @@ def main() -> None:
         try:
             offsets = [stack.enter_context(reserved_offset()) for _ in BROKERS]
             report = asyncio.run(run(wanted.seed, wanted.actions, wanted.kills, home, offsets))
+        except TimeoutError:
+            sys.exit("error: the brokers are not ready in time")
         except LocalError as error:
             sys.exit(f"error: {error}")
     path = report.write(wanted.folder)
