@@ -32,7 +32,7 @@ the monotonic clock jumps too, which no real clock does: these never call it.
 """
 
 _FIRST_INNER_PORT = 9130
-_READY_SECONDS = 180.0
+_READY_SECONDS = 600.0
 _FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 
 

@@ -74,7 +74,7 @@ async def read_contents(system: OwnSystem, history: Sequence[Act]) -> Contents:
     """All that the system holds of these acts. It must be settled."""
     ranks = {act.id: number for number, act in enumerate(history)}
     topics = await read_topics(system.ports.kafka_servers, ranks)
-    tables = await read_tables(system.ports.clickhouse, ranks)
+    tables = await read_tables(system.ports.clickhouse, history)
     documents, chunks, passages = await _read_index(system)
     return Contents(
         log=[*topics.log, *tables.log],

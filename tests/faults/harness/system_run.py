@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 from gyre_client import Addresses, AsyncClient
 from gyre_local.errors import LocalError
 from gyre_local.ports import SERVICES, Ports
+from gyre_local.testing import reserved_offset
 
 from tests.faults.harness.backlog import Backlog
 from tests.faults.harness.history import HistoryWriter, read_history
@@ -116,7 +117,7 @@ class Run:
         working = asyncio.create_task(customers.work())
         try:
             for fault in self._faults[len(self._outcomes) :]:
-                customers.may_begin = fault.at / actions + _SLACK
+                customers.may_begin = max(customers.may_begin, fault.at / actions + _SLACK)
                 while customers.actions < fault.at and not working.done():
                     self._progress.show(customers.actions, len(self._outcomes))
                     await asyncio.sleep(0.05)
@@ -228,7 +229,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--actions", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--port-offset", type=int, default=9_900)
+    parser.add_argument("--port-offset", type=int, help="free ports are looked for without it")
     usual = Path(".gyre/faults", time.strftime("system-%Y%m%d-%H%M%S"))
     parser.add_argument("--folder", type=Path, default=usual, help=f"by default {usual}")
     parser.add_argument("--resume", type=Path, help="the folder of a run that was broken off")
@@ -240,8 +241,12 @@ def main() -> None:
         parser.error(f"--folder: a run lies in {folder}: remove it, or go on with --resume")
     folder.mkdir(parents=True, exist_ok=True)
     wanted = _wanted(arguments, folder)
+    named = arguments.port_offset
     try:
-        report = asyncio.run(Run(wanted, folder, Ports(arguments.port_offset)).run())
+        with reserved_offset() if named is None else nullcontext(named) as offset:
+            report = asyncio.run(Run(wanted, folder, Ports(offset)).run())
+    except TimeoutError:
+        sys.exit("error: the system is not ready in time: see its logs")
     except LocalError as error:
         sys.exit(f"error: {error}")
     path = report.write(folder)

@@ -1,10 +1,12 @@
 """Reads what the tables of ClickHouse hold of a history."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import clickhouse_connect
+from gyre_common.events.event import derived_id
 
 from tests.faults.harness.checker import Entry
 from tests.faults.harness.entries import (
@@ -17,7 +19,7 @@ from tests.faults.harness.entries import (
     entry_of,
     vote_key,
 )
-from tests.faults.harness.history import Kind
+from tests.faults.harness.history import Act, Kind
 from tests.faults.harness.planned_acts import TENANTS, shown_vote
 
 
@@ -28,7 +30,10 @@ class Tables:
     words: dict[Key, str] = field(default_factory=dict)
 
 
-async def read_tables(port: int, ranks: Mapping[str, int]) -> Tables:
+async def read_tables(port: int, history: Sequence[Act]) -> Tables:
+    """As `TENANTS` have them, with FINAL."""
+    ranks = {act.id: number for number, act in enumerate(history)}
+    submissions = {_submission_id(act): act.id for act in history}
     client = await clickhouse_connect.get_async_client(
         host="127.0.0.1", port=port, username="analyst"
     )
@@ -45,14 +50,16 @@ async def read_tables(port: int, ranks: Mapping[str, int]) -> Tables:
         for row in await rows(
             f"SELECT revision, {document} FROM gyre.documents {only} AND stage = 'accepted'"
         ):
+            # What is deleted has no metadata.
+            act = row["act"] or submissions.get(row["submission_id"], "")
             entry = Entry(
                 store=DOCUMENTS,
                 kind=Kind.SUBMIT,
                 tenant=row["tenant"],
                 key=row["document_id"],
-                act=row["act"] or f"submission {row['submission_id']}",
+                act=act or f"submission {row['submission_id']}",
                 id=str(row["submission_id"]),
-                order=ranks.get(row["act"], -1),
+                order=ranks.get(act, -1),
             )
             tables.log.append(entry)
             tables.rows.append(entry)
@@ -85,6 +92,12 @@ async def read_tables(port: int, ranks: Mapping[str, int]) -> Tables:
     finally:
         await client.close()
     return tables
+
+
+def _submission_id(act: Act) -> UUID:
+    """As the ingestor makes it of the idempotency key: a retry is the same submission."""
+    document = uuid5(NAMESPACE_URL, f"gyre:{act.tenant}/{act.key}")
+    return derived_id(document, f"submission/{act.id}")
 
 
 def _of_answer(store: str, row: Mapping[str, Any], act: str) -> Entry:

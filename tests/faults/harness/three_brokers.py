@@ -18,7 +18,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from gyre_local.errors import LocalError
 from gyre_local.ports import Ports
 from gyre_local.process import ProcessSpec
 from gyre_local.supervisor import Supervisor
+from gyre_local.testing import reserved_offset
 
 from tests.faults.harness.backlog import Backlog
 from tests.faults.harness.checker import Entry, Holdings, judge
@@ -74,9 +75,9 @@ NUMBERS = Topic(
 )
 
 
-def broker_specs(home: Path, offset: int) -> list[ProcessSpec]:
+def broker_specs(home: Path, offsets: Sequence[int]) -> list[ProcessSpec]:
     """Three brokers that are controllers too, each in a folder of its own."""
-    ports = {number: Ports(offset + 100 * (number - 1)) for number in BROKERS}
+    ports = dict(zip(BROKERS, map(Ports, offsets), strict=True))
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     voters = ",".join(f"{number}@127.0.0.1:{of.kafka_controller}" for number, of in ports.items())
     return [_broker(home / str(number), number, ports[number], cluster, voters) for number in ports]
@@ -122,7 +123,7 @@ class Counts:
     may_begin: float = 0.0
 
 
-async def run(seed: int, actions: int, kills: int, home: Path, offset: int) -> Report:
+async def run(seed: int, actions: int, kills: int, home: Path, offsets: Sequence[int]) -> Report:
     """Raises LocalError, TimeoutError: the cluster does not start."""
     began = time.monotonic()
     progress = Progress(actions)
@@ -130,12 +131,12 @@ async def run(seed: int, actions: int, kills: int, home: Path, offset: int) -> R
     faults = schedule(seed, actions, [Plan(FaultKind.BROKER_OF_THREE, kills, names)])
     for line in printed(seed, faults, {}).splitlines():
         progress.say(line)
-    servers = ",".join(Ports(offset + 100 * (each - 1)).kafka_servers for each in BROKERS)
+    servers = ",".join(Ports(offset).kafka_servers for offset in offsets)
     log: list[Entry] = []
     acts: list[Act] = []
     outcomes: list[Outcome] = []
     counts = Counts()
-    async with Supervisor(broker_specs(home, offset), home, port_offset=offset) as brokers:
+    async with Supervisor(broker_specs(home, offsets), home) as brokers:
         await wait_ready(brokers, 120)
         await ensure_topics(servers, [NUMBERS])
         async with _consumer(servers, log):
@@ -285,14 +286,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--actions", type=int, default=6_000)
     parser.add_argument("--kills", type=int, default=6)
-    parser.add_argument("--port-offset", type=int, default=9_600, help="and the two after it")
     parser.add_argument("--folder", type=Path, default=Path(".gyre/faults/three-brokers"))
     wanted = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         try:
-            report = asyncio.run(
-                run(wanted.seed, wanted.actions, wanted.kills, Path(home), wanted.port_offset)
-            )
+            offsets = [stack.enter_context(reserved_offset()) for _ in BROKERS]
+            report = asyncio.run(run(wanted.seed, wanted.actions, wanted.kills, home, offsets))
+        except TimeoutError:
+            sys.exit("error: the brokers are not ready in time")
         except LocalError as error:
             sys.exit(f"error: {error}")
     path = report.write(wanted.folder)

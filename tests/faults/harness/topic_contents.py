@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from gyre_common.bus.topics import opened
 from gyre_common.events.event import EVERY_TENANT
 from gyre_common.events.feedback import FEEDBACK_RECEIVED
 from gyre_common.events.interactions import INTERACTION_COMPLETED
@@ -16,6 +18,8 @@ from gyre_common.events.topic import DLQ_SUFFIX
 from tests.faults.harness.checker import Entry, Live
 from tests.faults.harness.entries import Key, act_of, entry_of, seconds_of
 from tests.faults.harness.planned_acts import TENANTS
+
+_EMPTY_FETCHES = 20
 
 
 @dataclass
@@ -66,34 +70,32 @@ def _live(releases: Iterable[Mapping[str, Any]]) -> list[Live]:
 
 async def _records(servers: str) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
     """Topic, event id and value of every record, partition by partition, in order."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers, auto_offset_reset="earliest", isolation_level="read_committed"
-    )
-    await consumer.start()
-    try:
-        wanted = (INTERACTION_COMPLETED.name, FEEDBACK_RECEIVED.name, RELEASE_CHANGED.name)
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed")
+    wanted = (INTERACTION_COMPLETED.name, FEEDBACK_RECEIVED.name, RELEASE_CHANGED.name)
+    async with opened(admin, servers), opened(consumer, servers):
         names = [
             name
-            for name in sorted(await consumer.topics())
+            for name in sorted(await admin.list_topics())
             if name in wanted or name.endswith(DLQ_SUFFIX)
         ]
-        for name in names:
-            for partition in sorted(consumer.partitions_for_topic(name) or ()):
-                place = TopicPartition(name, partition)
-                async for record in _of_partition(consumer, place):
+        for topic in await admin.describe_topics(names):
+            for number in sorted(each["partition"] for each in topic["partitions"]):
+                async for record in _of_partition(consumer, TopicPartition(topic["topic"], number)):
                     headers = dict(record.headers)
                     event_id = headers.get("ce_id", b"").decode(errors="replace")
-                    yield name, event_id, _value(record.value)
-    finally:
-        await consumer.stop()
+                    yield topic["topic"], event_id, _value(record.value)
 
 
 async def _of_partition(consumer: AIOKafkaConsumer, place: TopicPartition) -> AsyncIterator[Any]:
     end = (await consumer.end_offsets([place]))[place]
     consumer.assign([place])
     await consumer.seek_to_beginning(place)
-    while await consumer.position(place) < end:
+    empty = 0
+    # A transaction's marker at the end is passed by no position.
+    while await consumer.position(place) < end and empty < _EMPTY_FETCHES:
         fetched = await consumer.getmany(place, timeout_ms=500, max_records=1000)
+        empty = 0 if fetched else empty + 1
         for record in fetched.get(place, ()):
             yield record
 
