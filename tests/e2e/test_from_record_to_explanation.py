@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from pathlib import Path
 
 import clickhouse_connect
 import grpc
@@ -135,7 +136,9 @@ async def test_a_deleted_document_answers_no_more(system: System) -> None:
     await eventually(lambda: outcome(generator_pb2.OUTCOME_ABSTAINED), timeout=60)
 
 
-async def test_a_document_with_access_groups_answers_only_to_those_groups(system: System) -> None:
+async def test_a_document_with_access_groups_answers_only_to_those_groups_and_is_theirs_to_change(
+    system: System, tmp_path: Path
+) -> None:
     await produce(
         system,
         {
@@ -154,6 +157,16 @@ async def test_a_document_with_access_groups_answers_only_to_those_groups(system
     for metadata in ((), (("gyre-acl", "kitchen"),), (("gyre-tenant", "other"),)):
         _, reply = await stream_answer(system, question, *metadata)
         assert "5,200" not in reply.answer
+
+    changed = tmp_path / "salaries"
+    changed.write_text("The harbour pilot works for nothing.")
+    named = ("submit", str(changed), "--id", "salaries", "--media-type", "text/plain")
+    refused = system.gyre(*named, check=False)
+    assert (refused.returncode, "name_reserved" in refused.stdout) == (1, True), refused.stdout
+    refused = system.gyre("delete", "salaries", check=False)
+    assert (refused.returncode, "no such document" in refused.stderr) == (1, True), refused.stderr
+    assert await insider_is_answered()
+    assert system.json("delete", "salaries", "--acl", "payroll")["deleted"] == 1
 
 
 async def test_submit_waits_until_searchable_and_names_what_it_could_not_read(

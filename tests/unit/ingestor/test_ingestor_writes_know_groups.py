@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from gyre_common.context import RequestContext
+from gyre.ingestor.v1 import ingestor_pb2 as pb
+from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
+from gyre_common.context import RequestContext, use_context
 from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
 from gyre_common.errors import InvalidInput, NotFound, Unavailable
 from gyre_common.events.documents import (
@@ -16,7 +18,9 @@ from gyre_common.events.documents import (
     DocumentRejected,
     RejectionCode,
 )
+from gyre_common.rpc import call, channel, serve
 from gyre_ingestor.front_door import FrontDoor
+from gyre_ingestor.rpc import IngestorRpc
 from gyre_ingestor.submission_order import LastSubmission
 from gyre_ingestor.write_gate import WriteGate
 
@@ -195,3 +199,27 @@ async def test_the_same_upload_with_the_same_key_is_the_same_submission(world: W
     door = gated(world)
     ids = [await door.upload(STAFF, {"document_id": "d"}, pieces(), "once") for _ in range(2)]
     assert ids[0] == ids[1]
+
+
+async def test_callers_of_the_service_are_held_to_their_groups(
+    world: World, door: FrontDoor
+) -> None:
+    rpc = IngestorRpc(door, world.parts, world.rebuild, world.quarantine)
+    tea = pb.Document(document_id=TEA, text="Cold.", media_type="text/plain", acl=["guests"])
+    deletion = pb.DeleteDocumentRequest(document_id=TEA, idempotency_key="d")
+    async with serve([rpc]) as server, channel(f"127.0.0.1:{server.port}") as opened:
+        stub = IngestorServiceStub(opened)
+        submission = pb.SubmitDocumentRequest(document=tea, idempotency_key="s")
+        with use_context(OUTSIDER):
+            with pytest.raises(InvalidInput, match="is reserved"):
+                await call(stub.SubmitDocument, submission)
+            with pytest.raises(NotFound):
+                await call(stub.DeleteDocument, deletion)
+            submission.document.document_id = "guests.md"
+            first = await call(stub.SubmitDocument, submission)
+            assert (await call(stub.SubmitDocument, submission)) == first
+        with use_context(STAFF):
+            await call(stub.DeleteDocument, deletion)
+    await world.bus.settled()
+    accepted = {(each.document_id, each.deleted) for each in world.events(DOCUMENT_ACCEPTED)}
+    assert accepted == {(TEA, False), ("guests.md", False), (TEA, True)}

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from gyre.releases.v1.releases_pb2 import PromoteRequest
@@ -349,7 +349,8 @@ async def test_a_version_is_tried_for_whom_it_is(
 
 async def test_a_key_for_one_tenant_promotes_that_ones_alone(encoders: ReleaseController) -> None:
     rpc, context = ReleaseRpc(encoders), cast("ServicerContext", None)
-    about = {"role": "query-encoder", "version": "q2", "actor": "eve", "reason": "mine"}
+    about: dict[str, Any] = {"role": "query-encoder", "version": "q2", "actor": "eve"}
+    about["reason"] = "mine"
     with use_context(RequestContext(tenant="acme", is_for_every_tenant=False)):
         for tenant, refusal in (("*", PermissionDenied), ("", InvalidInput), ("zoo", InvalidInput)):
             request = PromoteRequest(**about, override=True, tenant=tenant)
