@@ -99,22 +99,21 @@ class Breaker:
 class Breakers:
     """Those of one subscription: one for each party that fails, and one for everybody, which opens
     once several parties fail, so that none of them can be the cause.
+
+    `is_watching`: records that are handled well make a difference.
     """
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
         self._everybody = Breaker(delivery, share=_SHARE_OF_ONE)
         self._parties: dict[Party, Breaker] = {}
-
-    @property
-    def is_watching(self) -> bool:
-        """Whether records that are handled well make a difference."""
-        return bool(self._parties) or not self._everybody.is_at_rest
+        self.is_watching = False
 
     def open(self, reason: str, party: Party | None) -> None:
         """Object to every record of this party, of everybody's with None, until one is handled
         well, as it did before a restart.
         """
+        self.is_watching = True
         (self._everybody if party is None else self._of(party)).open(reason)
 
     def handled(self, party: Party, count: int) -> None:
@@ -125,11 +124,13 @@ class Breakers:
             breaker.handled(count)
             if breaker.is_at_rest:
                 del self._parties[party]
+        self.is_watching = bool(self._parties) or not self._everybody.is_at_rest
 
     def objection(self, party: Party) -> Objection | None:
         """Why one more of its records must not be parked; None if it may be, and then it is
         counted.
         """
+        self.is_watching = True
         breaker = self._of(party)
         if (reason := self._everybody.objection()) is not None:
             return Objection(reason, to_everybody=True)

@@ -330,7 +330,7 @@ def handling_span(record: Record[Any], *, traced: bool) -> AbstractContextManage
     Without tracing in this process, a trace that came with the record is still passed on.
     """
     raw = record.raw
-    if not traced and header(raw.headers, "traceparent") is None:
+    if not traced and (not raw.headers or header(raw.headers, "traceparent") is None):
         return _NOTHING
     return tracer.start_as_current_span(
         f"{raw.topic} process",

@@ -156,8 +156,7 @@ class Partition:
         """
         if self.held:
             return None
-        pending = self._next_ready(busy, only)
-        if pending is not None:
+        if self._ready and (pending := self._next_ready(busy, only)):
             return self._start(pending)
         turns = self._turns
         for _ in range(len(turns)):
@@ -166,14 +165,14 @@ class Partition:
                 turns.rotate(-1)
                 continue
             queue = self._queues[tenant]
-            pending = self._next_free(queue)
+            free = self._next_free(queue)
             if not queue:
                 del self._queues[tenant]
                 turns.popleft()
             elif len(turns) > 1:
                 turns.rotate(-1)
-            if pending is not None:
-                return self._start(pending)
+            if free is not None:
+                return self._start(free)
         return None
 
     def _next_ready(self, busy: Tenants, only: bytes | None) -> Pending | None:

@@ -217,7 +217,12 @@ class Scheduler:
             return self.tenants.take(self.partitions)
         turns = self.partitions
         self._take_count += 1
-        first = self._turn + (self._take_count % _SAME_PARTITION == 0)
+        is_next = self._take_count % _SAME_PARTITION == 0
+        if not is_next and self._turn < len(turns):
+            pending = turns[self._turn].take()
+            if pending is not None:
+                return pending
+        first = self._turn + is_next
         for turn in range(first, first + len(turns)):
             pending = turns[turn % len(turns)].take()
             if pending is not None:
@@ -230,10 +235,10 @@ class Scheduler:
         partition = pending.partition
         partition.finish(pending, perf_counter())
         self._open_after(pending)
-        if self._has_room(partition, share=0.5):
+        is_waited_for = partition.paused or not self._room.is_set()
+        if is_waited_for and self._has_room(partition, share=0.5):
             self._room.set()
-            if partition.paused:
-                self._resume_if_it_may(partition)
+            self._resume_if_it_may(partition)
 
     def postpone(self, pending: Pending, *, behind: int) -> None:
         """The work on this record got on, and so many others of its tenant may come before the

@@ -35,6 +35,9 @@ _POLL_RECORDS = 500
 _PATIENCE = 0.05
 _REBALANCE_MARGIN = 20.0
 
+_HELD_LIMIT = 2.0
+"""Seconds of a rebalance: a member that takes too long over it is expelled."""
+
 _PAUSE_AFTER_FAILURE = 1.0
 _FAILURE_COUNTS = 15.0
 """Seconds after which a fetch that failed and did not fail again is forgotten."""
@@ -74,6 +77,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._closing = False
         self._rebalancing = False
         self._waits_for_records = False
+        self._had_partitions = False
         name = topics[0] if len(topics) == 1 else f"{len(topics)} topics"
         self.scheduler = Scheduler(handling, self, delivery, topic=name, group=group)
         self._servers = servers
@@ -189,10 +193,13 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer = self._consumer
         if consumer is not None and self._closing:
             consumer.pause(*assigned)
-        try:
-            self.held_before(await held_by(self._servers, [self.group_id]))
-        except Unavailable as error:
-            log.warning("not known what others held", extra=self._about(error))
+        if self._had_partitions:
+            try:
+                async with asyncio.timeout(_HELD_LIMIT):
+                    self.held_before(await held_by(self._servers, [self.group_id]))
+            except (Unavailable, TimeoutError) as error:
+                log.warning("not known what others held", extra=self._about(error))
+        self._had_partitions = True
 
     def pause(self, partition: Partition) -> None:
         """See `Flow`."""
