@@ -86,6 +86,10 @@ class Memory:
     phase: str = "start"
     samples: dict[str, list[float]] = field(default_factory=dict)
 
+    def cpu_seconds(self) -> float:
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
     async def watch(self) -> None:
         while True:
             size = self.process.memory_info().rss / 2**20
@@ -152,7 +156,7 @@ class Votes:
                 last = (now, count)
             if now > deadline:
                 raise SystemExit(f"{self.sent - count:,} records are no rows after {_ENDS:g} s")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(2 * _LOOK)
         end = (time.monotonic(), self.sent)
         (t0, n0), (t1, n1) = first or end, last or end
         return (n1 - n0) / (t1 - t0) if t1 > t0 else float(waiting)
@@ -201,7 +205,9 @@ async def _phases(
 
     memory.phase = "peak"
     await there()
+    cpu = memory.cpu_seconds()
     peak = await votes.drained(at_first=0)
+    peak_cpu = (memory.cpu_seconds() - cpu) / votes.sent
     memory.phase = "before"
     await votes.send_for(max(10.0, seconds / 6), load)
     await _settled(votes)
@@ -211,8 +217,10 @@ async def _phases(
     await votes.send_for(seconds, 2 * load)
     gathered = votes.sent - landed
     memory.phase = "drain"
+    cpu = memory.cpu_seconds()
     line.cut = False
     drain = await votes.drained(at_first=landed)
+    drain_cpu = (memory.cpu_seconds() - cpu) / gathered
     memory.phase = "after"
     await votes.send_for(10.0, load)
     await _settled(votes)
@@ -222,6 +230,8 @@ async def _phases(
     return {
         "peak": peak,
         "drain": drain,
+        "peak_cpu": peak_cpu,
+        "drain_cpu": drain_cpu,
         "gathered": float(gathered),
         "lost": float(votes.sent - int(once.result_rows[0][0])),
     }
@@ -255,7 +265,8 @@ def _report(memory: Memory, rates: dict[str, float], options: argparse.Namespace
     ratio = rates["drain"] / rates["peak"]
     print(
         f"\ncleared at {rates['drain']:,.0f} records/s, {ratio:.2f} of the peak of "
-        f"{rates['peak']:,.0f} records/s in the same run"
+        f"{rates['peak']:,.0f} records/s in the same run; CPU-seconds a thousand records: "
+        f"{1000 * rates['drain_cpu']:.2f}, at the peak {1000 * rates['peak_cpu']:.2f}"
     )
     away = max(*memory.samples["away"], *memory.samples["drain"]) / before
     print(f"bounds: memory {away:.2f} ≤ {_MOST_MEMORY}, rate {ratio:.2f} ≥ {_LEAST_RATE}")

@@ -7,7 +7,7 @@ import pytest
 from elasticsearch import AsyncElasticsearch
 from gyre_common.document_index import DOCUMENTS_INDEX, DocumentState
 from gyre_common.elasticsearch import WritesBlocked, open_elasticsearch
-from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_INDEXED, DOCUMENT_REJECTED
+from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_REJECTED, DocumentIndexed
 from gyre_common.fusion import BM25
 from gyre_common.releases import ReleaseView
 from gyre_common.store import Store
@@ -106,9 +106,8 @@ async def test_documents_wait_for_it_and_what_is_there_is_read(
                 await blocked.set(None)
                 await bus.settled()
                 assert sorted(await texts()) == ["hot tea", "tea"]
-                indexed = [event.document_id for topic, event in bus.published
-                        if topic is DOCUMENT_INDEXED]  # fmt: skip
-                assert indexed == ["new"]
+                events = [each for _, each in bus.published if isinstance(each, DocumentIndexed)]
+                assert [each.document_id for each in events] == ["new"]
                 assert not bus.parked
                 assert not bus.troubles()
     finally:

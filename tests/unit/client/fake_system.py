@@ -22,6 +22,7 @@ from gyre_common.errors import Conflict, FailedPrecondition, InvalidInput, NotFo
 from gyre_common.identities import Identity
 from gyre_common.rpc import request_context, serve
 
+from tests.unit.client.fake_rebuilds import FakeRebuilds
 from tests.unit.client.fake_sources import FakeSources
 
 DUPLICATES = [
@@ -44,6 +45,7 @@ def _check_tenant(request: Any) -> None:
 @dataclass
 class FakeSystem(
     FakeSources,
+    FakeRebuilds,
     generator_pb2_grpc.GeneratorServiceServicer,
     feedback_pb2_grpc.FeedbackServiceServicer,
     telemetry_pb2_grpc.TelemetryServiceServicer,

@@ -16,6 +16,9 @@ BESIDE = "gyre_rebuild"
 NO_FACTS = ("migrations", "rebuilds", "redactions")
 """Tables of telemetry's own, which no event fills."""
 
+_ANY_SIZE = {"max_table_size_to_drop": 0}
+"""By default a server drops no table of more than 50 GB."""
+
 _TABLES = (
     "SELECT name, uuid, comment FROM system.tables WHERE database = {database:String} "
     f"AND engine LIKE '%MergeTree' AND name NOT IN {NO_FACTS}"
@@ -107,7 +110,7 @@ class ClickHouseTables:
 
     async def drop(self) -> None:
         """See `Tables`."""
-        await self._command(f"DROP DATABASE IF EXISTS {BESIDE} SYNC")
+        await self._command(f"DROP DATABASE IF EXISTS {BESIDE} SYNC", settings=_ANY_SIZE)
 
     async def _tables(self, database: str) -> Mapping[str, str]:
         rows = await self._rows(_TABLES, database=database)
@@ -128,9 +131,9 @@ class ClickHouseTables:
             result = await self._client.query(query, parameters=parameters)
         return [dict(row) for row in result.named_results()]
 
-    async def _command(self, statement: str) -> None:
+    async def _command(self, statement: str, settings: dict[str, Any] | None = None) -> None:
         with clickhouse_errors():
-            await self._client.command(statement)
+            await self._client.command(statement, settings=settings)
 
 
 def _quoted(text: str) -> str:

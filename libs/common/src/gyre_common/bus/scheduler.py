@@ -251,7 +251,11 @@ class Scheduler:
     def _open_after(self, pending: Pending) -> None:
         partition = pending.partition
         if partition.failures and pending.attempts and not partition.closed:
+            cause = partition.waits_for
             partition.open()
+            for other in self.partitions:  # what they wait for is back
+                if other.closed and other.waits_for == cause:
+                    other.probe()
             self._wake()
 
     def handled(self, pendings: Sequence[Pending], seconds: float) -> None:
@@ -279,13 +283,14 @@ class Scheduler:
                 self._wait_before_probe(partition, cause)
 
     def _wait_before_probe(self, partition: Partition, cause: BaseException) -> None:
-        pause = self._backoff(partition.failures)
+        failures = partition.failures
+        pause = self._backoff(failures)
         self._pause(partition)
         log.warning(
             "waiting to try again",
             extra=self.log_fields(
                 partition=partition.number,
-                failures=partition.failures,
+                failures=failures,
                 pause_seconds=round(pause, 3),
                 cause=describe(cause),
             ),
@@ -293,8 +298,9 @@ class Scheduler:
 
         def probe() -> None:
             self._timers.discard(timer)
-            partition.probe()
-            self._wake()
+            if partition.failures == failures:
+                partition.probe()
+                self._wake()
 
         timer = asyncio.get_running_loop().call_later(pause, probe)
         self._timers.add(timer)
