@@ -22,7 +22,7 @@ LEFT_OUT = {
     "StartIndexRebuild": "has no field, and reads every document again",
     "Redact": "rewrites what others have; its one field is tried in test_telemetry_reading",
 }
-_SECONDS = 15.0
+_SECONDS = 60.0
 _PLAUSIBLE: Mapping[str, Any] = {
     **dict.fromkeys(("question", "query", "text", "texts"), "How hot is tea?"),
     **dict.fromkeys(("answer", "first", "second", "passages"), "Tea is brewed at 80 degrees."),

@@ -13,7 +13,7 @@ from tests.attack.payloads import json_values, texts
 Description = Mapping[str, Any]
 """What /openapi.json holds."""
 
-_SECONDS = 15.0
+_SECONDS = 60.0
 _PLAUSIBLE: Mapping[str, Any] = {
     "model": "gyre",
     "messages": [{"role": "user", "content": "How hot is tea?"}],

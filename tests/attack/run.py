@@ -30,7 +30,7 @@ HELD: Mapping[str, Callable[[str], bool]] = {
 NEIGHBOUR = "neighbour"
 _AT_ONCE = 4
 _AGAIN_AFTER = 0.5
-_LONGEST_NEIGHBOUR = 20.0
+_LONGEST_NEIGHBOUR = 60.0
 _AWAY, _PAUSES = ("UNAVAILABLE", "503"), (1.0, 3.0)
 _CRASHED = ("call crashed", "Traceback (most recent", "request crashed")
 
@@ -176,7 +176,7 @@ async def _documents_still_arrive(system: System, report: Report) -> None:
                 return False
 
         try:
-            await eventually(is_searchable, timeout=60, every=0.2)
+            await eventually(is_searchable, timeout=120, every=0.2)
         except AssertionError as error:
             report.broken.append(f"a neighbour's document did not become searchable: {error}")
 
