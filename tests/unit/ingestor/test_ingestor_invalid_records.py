@@ -14,6 +14,7 @@ from gyre_common.events.documents import (
     RejectionStage,
 )
 from gyre_common.events.event import new_id
+from gyre_ingestor.invalid_records import UNREADABLE_GROUPS
 
 from tests.eventually import eventually
 from tests.fakes.bus import StoredRecord
@@ -45,6 +46,16 @@ async def test_what_breaks_the_schema_is_parked_and_rejected_by_field_and_reason
     assert "acl: Input should be" in rejected.detail
     assert parked.cause.message == rejected.detail
     assert parked.raw.value == value
+    assert rejected.acl == (UNREADABLE_GROUPS,)
+
+
+@pytest.mark.parametrize(("acl", "shown_to"), [(["hr"], ("hr",)), ([], ()), (None, ())])
+async def test_a_rejection_is_for_those_who_might_have_read_the_document(
+    world: World, acl: object, shown_to: tuple[str, ...]
+) -> None:
+    await deliver(world, a_submission(title=["x"], acl=acl))
+    (rejected,) = world.events(DOCUMENT_REJECTED)
+    assert rejected.acl == shown_to
 
 
 async def test_a_misspelt_field_is_named_with_what_was_meant(world: World) -> None:

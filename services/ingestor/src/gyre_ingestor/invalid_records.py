@@ -1,5 +1,7 @@
 """Tells the senders of records that are no submissions, or misspell a field, what is wrong."""
 
+from contextlib import suppress
+
 from gyre_common.bus import RawRecord
 from gyre_common.bus.decoding import NoEventFromOutside, misspelt_fields
 from gyre_common.bus.record import event_id, event_time
@@ -11,7 +13,7 @@ from gyre_common.events.documents import (
     RejectionCode,
     RejectionStage,
 )
-from gyre_common.events.event import derived_id, now
+from gyre_common.events.event import AccessGroup, derived_id, now
 from gyre_common.events.publisher import Publisher
 from gyre_common.redaction import redacted
 from gyre_common.telemetry.metrics import METRICS
@@ -23,6 +25,10 @@ from gyre_ingestor.service import SERVICE
 
 _MAKER = "ingestor/invalid-record"
 _NAMES = ("tenant", "document_id")
+UNREADABLE_GROUPS = "groups-unreadable"
+"""The access group of a rejection where those of the record cannot be read: nobody's, until
+somebody is put into it.
+"""
 
 
 class InvalidRecords:
@@ -42,6 +48,7 @@ class InvalidRecords:
         rejection = DocumentRejected(
             tenant=document.tenant,
             document_id=document.document_id,
+            acl=document.acl,
             submission_id=submission_id,
             stage=RejectionStage.ACCEPT,
             code=RejectionCode.INVALID_RECORD,
@@ -70,7 +77,11 @@ def refuse_misspelt(raw: RawRecord) -> DocumentRefused | None:
     )
 
 
-def _document_of(raw: RawRecord) -> DocumentEvent | None:
+class _Document(DocumentEvent):
+    acl: tuple[AccessGroup, ...] = ()
+
+
+def _document_of(raw: RawRecord) -> _Document | None:
     try:
         value = from_json(raw.value or b"")
     except ValueError:
@@ -78,7 +89,7 @@ def _document_of(raw: RawRecord) -> DocumentEvent | None:
     if not isinstance(value, dict):
         return None
     given = {name: value[name] for name in _NAMES if value.get(name) is not None}
-    try:
-        return DocumentEvent.model_validate(given)
-    except ValidationError:
-        return None
+    for acl in (value.get("acl") or (), (UNREADABLE_GROUPS,)):
+        with suppress(ValidationError):
+            return _Document.model_validate({**given, "acl": acl})
+    return None
