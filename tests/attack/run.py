@@ -201,7 +201,7 @@ def _new_lines(system: System, marks: Mapping[Path, int]) -> Iterator[tuple[Path
 async def _bugs(system: System) -> AsyncIterator[str]:
     addresses = Addresses.on("127.0.0.1", port_offset=system.ports.offset)
     async with AsyncClient(addresses, Caller(tenant=NEIGHBOUR)) as gyre:
-        counts = await gyre.dead_letters.list()
+        counts = {each.topic: each.count for each in await gyre.dead_letters.list()}
         for topic in (each.name for each in ALL_TOPICS):
             if not counts.get(f"{topic}.dlq"):
                 continue

@@ -245,7 +245,8 @@ async def test_a_held_tenant_is_held_after_a_restart_and_goes_on_once_the_cause_
             await eventually(lambda n=7 + turn: done.count("zoo/b") >= n)
             assert bus.healthy()
     async with open_dead_letters(kafka_servers) as letters:
-        assert (await letters.counts())[topic.dlq] == 3
+        first, end = await letters.bounds(topic.dlq)
+    assert end - first == 3
     is_broken = False
     bus = a_bus_by_tenant()
     async with bus:

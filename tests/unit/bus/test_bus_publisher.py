@@ -25,7 +25,9 @@ class AProducer:
     async def stop(self) -> None:
         self.is_stopped = True
 
-    async def send_and_wait(self, name: str, value: bytes, key: bytes, headers: Any) -> None:
+    async def send_and_wait(
+        self, name: str, value: bytes, key: bytes, partition: int | None, headers: Any
+    ) -> None:
         if self._kafka.is_away:
             raise KafkaConnectionError
         if self._is_first:

@@ -4,6 +4,7 @@ The system here fills every string of every reply with what terminals obey, by r
 """
 
 import json
+import logging
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -42,6 +43,10 @@ COMMAND_LINES = (
     "dlq list",
     "dlq show documents.submitted.v1",
     "dlq skip documents.submitted.v1 0 0 --reason stuck",
+    "dlq replay documents.submitted.v1 0",
+    "dlq drop documents.submitted.v1 0 --reason old",
+    "telemetry status",
+    "telemetry drop",
     "documents list",
     "documents show tea.md",
     "documents quarantine list",
@@ -87,6 +92,7 @@ LEFT_OUT = {
     "logs": "see test_a_log_line_steers_nothing",
     "submit": "sends files; its outcomes are read as `documents show` reads them",
     "models add": "reads a folder first",
+    "telemetry rebuild": "follows until it ends; `telemetry status` shows the same",
     "index rebuild": "follows until it ends; `index status` shows the same",
 }
 _SECONDS = 30
@@ -147,13 +153,14 @@ def system() -> Iterator[tuple[HostileSystem, int]]:
 @pytest.fixture
 def hostile(
     system: tuple[HostileSystem, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> HostileSystem:
+) -> Iterator[HostileSystem]:
     monkeypatch.setenv("GYRE_HOME", str(tmp_path))
     monkeypatch.setenv("GYRE_ACTOR", "ann")
     for name in vars(Addresses.on("127.0.0.1", port_offset=0)):
         monkeypatch.setenv(f"GYRE_{name.upper()}_ADDRESS", f"127.0.0.1:{system[1]}")
     system[0].refuses = False
-    return system[0]
+    yield system[0]
+    logging.disable(logging.NOTSET)
 
 
 @contextmanager

@@ -21,6 +21,10 @@ NEEDS: dict[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
     ("GET", "/v1/documents"): ("ingestor", None),
     ("GET", "/v1/documents/{document_id}"): ("ingestor", None),
     ("DELETE", "/v1/documents/{document_id}"): ("ingestor", None),
+    ("POST", "/v1/documents/{document_id}/quarantine"): (
+        "ingestor",
+        {"verdict": "released"},
+    ),
     ("GET", "/v1/sources"): ("ingestor", None),
     ("GET", "/v1/source-kinds"): ("ingestor", None),
     ("PUT", "/v1/sources/{name}"): ("ingestor", {"kind": "folder"}),

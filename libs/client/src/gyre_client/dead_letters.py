@@ -30,7 +30,7 @@ class DeadLetters(Part[LoopT]):
         """
         request = telemetry_pb2.ListDeadLettersRequest(topic=topic, filter=chosen)
         total: telemetry_pb2.DeadLetterTopic | None = None
-        while total is None or request.filter.start:
+        while True:
             reply: telemetry_pb2.ListDeadLettersResponse = await self._call("List", request)
             (counted,) = reply.topics
             if total is None:
@@ -40,8 +40,9 @@ class DeadLetters(Part[LoopT]):
                 total.count += counted.count
                 if not total.HasField("oldest_parked_at") and counted.HasField("oldest_parked_at"):
                     total.oldest_parked_at.CopyFrom(counted.oldest_parked_at)
+            if reply.next_start <= request.filter.start:  # 0, or one that gets nowhere
+                return total
             request.filter.start = reply.next_start
-        return total
 
     @method
     async def show(
@@ -63,9 +64,10 @@ class DeadLetters(Part[LoopT]):
             reply: telemetry_pb2.ShowDeadLettersResponse = await self._call("Show", request)
             letters += reply.dead_letters
             request.limit = limit - len(letters)
-            request.filter.end = reply.next_end
-            if not reply.next_end or request.limit <= 0:
+            goes_on = reply.next_end and reply.next_end != request.filter.end
+            if not goes_on or request.limit <= 0:
                 return letters
+            request.filter.end = reply.next_end
 
     @stream
     async def replay(
@@ -116,7 +118,7 @@ class DeadLetters(Part[LoopT]):
             ) = await self._call(rpc, request)
             for one in reply.dead_letters:
                 yield one
-            if not reply.next_start:
+            if reply.next_start <= request.filter.start:  # 0, or one that gets nowhere
                 return
             request.filter.start = reply.next_start
 
