@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from gyre_common.bus import Bus
 from gyre_common.bus.compacted import partitions_of
+from gyre_common.bus.record import UnreadValue
 from gyre_common.errors import Unavailable
 from gyre_common.events.documents import DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED, by_document
 from gyre_common.events.publisher import Publisher
@@ -17,7 +18,7 @@ from gyre_ingestor.document_log import DocumentLog
 from gyre_ingestor.kafka_document_log import KafkaDocumentLog
 
 from tests.builders import a_document_accepted, a_document_chunked
-from tests.fakes.bus import MemoryBus
+from tests.fakes.bus import MemoryBus, StoredRecord
 from tests.fakes.document_log import MemoryDocumentLog
 
 Arm = tuple[DocumentLog, Publisher]
@@ -159,6 +160,44 @@ class SilentConsumer:
     async def getmany(self, *places: TopicPartition, timeout_ms: int) -> dict[TopicPartition, Any]:
         await asyncio.sleep(0)
         return {}
+
+
+class DamagedConsumer(SilentConsumer):
+    """Every partition holds one batch, which cannot be read."""
+
+    def __init__(self, **options: Any) -> None:
+        self._place = TopicPartition("", 0)
+        self._is_read = False
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        [self._place] = places
+        self._is_read = False
+
+    async def seek_to_beginning(self, *places: TopicPartition) -> None:
+        pass
+
+    async def position(self, place: TopicPartition) -> int:
+        return int(self._is_read)
+
+    async def getmany(self, *places: TopicPartition, timeout_ms: int) -> dict[TopicPartition, Any]:
+        self._is_read = True
+        value = UnreadValue("offset 0 is not read", first=0, batch=b"?", damaged=True)
+        place = self._place
+        return {place: [StoredRecord(place.topic, place.partition, 0, 0, None, value)]}
+
+
+async def test_what_cannot_be_read_is_not_taken_for_what_names_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def offsets(servers: str, group: str) -> dict[int, int]:
+        return {}
+
+    monkeypatch.setattr(kafka_document_log, "AIOKafkaConsumer", DamagedConsumer)
+    monkeypatch.setattr(kafka_document_log, "committed_offsets", offsets)
+    log = KafkaDocumentLog("127.0.0.1:9")
+    for named in (log.named_originals, log.named_passages):
+        with pytest.raises(Unavailable, match="offset 0 is not read"):
+            await named()
 
 
 async def test_a_kafka_that_goes_silent_is_waited_for_no_longer_than_its_time(

@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 from gyre_common.bus.compacted import CompactedReader, partitions_of, records_up_to_now
 from gyre_common.bus.decoding import decoder
+from gyre_common.bus.record import UnreadValue
 from gyre_common.bus.topics import committed_offsets, opened
-from gyre_common.errors import Poison
+from gyre_common.errors import Poison, Unavailable
 from gyre_common.events.documents import DOCUMENT_ACCEPTED, DOCUMENT_CHUNKED
 from gyre_common.events.indexes import INDEX_REBUILD_PROGRESSED, IndexRebuildProgressed
 from gyre_common.events.topic import Topic
@@ -136,7 +137,10 @@ class KafkaDocumentLog:
     async def _named(
         self, topic: Topic[Any], names: type[_Named], done: Offsets
     ) -> Set[str] | None:
-        """What its records name from those offsets on, and of each key the last one before."""
+        """What its records name from those offsets on, and of each key the last one before.
+
+        Raises Unavailable: Kafka does not answer, or holds records that cannot be read.
+        """
         named: set[str] = set()
         places = partitions_of(topic)
         async with self._consumer() as consumer:
@@ -146,6 +150,11 @@ class KafkaDocumentLog:
                 newest: dict[bytes, str | None] = {}
                 consumer.assign([place])
                 async for raw in records_up_to_now(consumer, [place]):
+                    if isinstance(raw.value, UnreadValue):  # empty, and no tombstone
+                        raise Unavailable(
+                            f"{topic.name}/{place.partition}: {raw.value.reason}, so that nobody "
+                            "knows what they name"
+                        )
                     try:
                         uri = names.model_validate_json(raw.value).uri if raw.value else None
                     except ValidationError:  # no record of ours: the one before it holds
