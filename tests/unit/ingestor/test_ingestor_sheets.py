@@ -3,15 +3,20 @@
 import io
 import struct
 from collections.abc import Callable, Sequence
+from zipfile import ZipFile
 
 import pytest
+import xlrd
 import xlsxwriter
 import xlwt
 from gyre_common.events.documents import RejectionCode
+from gyre_ingestor.formats import cell_formats_xls
 from gyre_ingestor.formats.cell_formats_xls import formats_of_old_sheets
+from gyre_ingestor.formats.cell_formats_xlsb import formats_of_binary_sheets
 from gyre_ingestor.formats.opendocument_sheets import parse_opendocument_sheets
 from gyre_ingestor.formats.spreadsheet import parse_spreadsheet
 from gyre_ingestor.refused import DocumentRefused
+from xlrd.compdoc import CompDocError
 from xlsxwriter.worksheet import Worksheet
 
 from tests.files import a_zip, an_ods
@@ -108,6 +113,25 @@ def test_an_old_sheet_is_read_as_it_is_displayed() -> None:
     assert formats_of_old_sheets(file.getvalue()[:2_000]) == {}
 
 
+def test_an_old_sheet_is_read_without_formats_where_these_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    book, file = xlwt.Workbook(), io.BytesIO()
+    percent = xlwt.easyxf(num_format_str="0%")
+    book.add_sheet("Prices").write(0, 0, 0.5, percent)
+    book.save(file)
+    assert parse_spreadsheet(file.getvalue(), None).text == "## Prices\n\n50%"
+
+    monkeypatch.setattr(cell_formats_xls, "MOST_CELLS", 0)
+    assert parse_spreadsheet(file.getvalue(), None).text == "## Prices\n\n0.5"
+
+    def breaks(**options: object) -> None:
+        raise CompDocError("MSAT extension: accessing sector 9 but only 4 in file")
+
+    monkeypatch.setattr(xlrd, "open_workbook", breaks)
+    assert parse_spreadsheet(file.getvalue(), None).text == "## Prices\n\n0.5"
+
+
 def a_record(kind: int, content: bytes = b"") -> bytes:
     """Of a binary workbook: [MS-XLSB], section 2.1.4."""
     head = bytes([kind]) if kind < 0x80 else bytes([kind & 0x7F | 0x80, kind >> 7])
@@ -179,3 +203,16 @@ def test_a_binary_sheet_is_read_as_it_is_displayed() -> None:
         "## Prices\n\n"
         "- Plan: a; Share: 50%; Price: 1,234.50 €\n- Plan: c; Share: 100%; Price: 4.00 €"
     )
+
+
+@pytest.mark.parametrize("name", ["xl/styles.bin", "xl/worksheets/sheet1.bin", "xl/workbook.bin"])
+def test_of_a_binary_part_that_is_cut_short_what_stands_before_is_read(name: str) -> None:
+    with ZipFile(io.BytesIO(an_xlsb([(0, 0x10, [(1, 0.5)]), (1, 0, [(1, 0.5)])]))) as package:
+        parts = {each: package.read(each) for each in package.namelist()}
+        whole = formats_of_binary_sheets(package)["Prices"]
+    assert (whole.hidden_rows, whole.codes) == ({0}, {(0, 0): "0%", (1, 0): "0%"})
+    for end in range(len(parts[name])):
+        cut = io.BytesIO(a_zip({**parts, name: parts[name][:end]}))
+        with ZipFile(cut) as package:
+            for formats in formats_of_binary_sheets(package).values():
+                assert formats.codes.items() <= whole.codes.items()

@@ -16,6 +16,7 @@ _ROW, _LAST_CELL, _FORMAT, _STYLE, _COLUMNS, _SHEET = 0, 11, 44, 47, 60, 156
 _STYLES_BEGIN, _STYLES_END = 617, 618
 _HIDDEN_ROW, _HIDDEN_COLUMN, _LEVEL = 0x10, 0x01, 0x07
 _CONTINUES = 0x80
+_CUT_SHORT = (IndexError, struct.error)
 
 
 def formats_of_binary_sheets(package: ZipFile) -> Mapping[str, SheetFormats]:
@@ -41,10 +42,11 @@ def _parts(package: ZipFile) -> dict[str, str]:
 
 def _sheets(workbook: bytes) -> Iterator[tuple[str, str]]:
     """The name of each, and of its relation: behind its state and its number."""
-    for kind, record in _records(workbook):
-        if kind == _SHEET:
-            relation, at = _text(record, 8)
-            yield _text(record, at)[0], relation
+    with suppress(*_CUT_SHORT):
+        for kind, record in _records(workbook):
+            if kind == _SHEET:
+                relation, at = _text(record, 8)
+                yield _text(record, at)[0], relation
 
 
 def _codes(styles: bytes) -> list[str]:
@@ -52,40 +54,42 @@ def _codes(styles: bytes) -> list[str]:
     own: dict[int, str] = {}
     codes: list[str] = []
     is_within = False
-    for kind, record in _records(styles):
-        if kind in (_STYLES_BEGIN, _STYLES_END):
-            is_within = kind == _STYLES_BEGIN
-        elif kind == _FORMAT:
-            own[_number("<H", record, 0)] = _text(record, 2)[0]
-        elif kind == _STYLE and is_within:
-            number = _number("<H", record, 2)
-            codes.append(code_of(number, own.get(number, "")))
+    with suppress(*_CUT_SHORT):
+        for kind, record in _records(styles):
+            if kind in (_STYLES_BEGIN, _STYLES_END):
+                is_within = kind == _STYLES_BEGIN
+            elif kind == _FORMAT:
+                own[_number("<H", record, 0)] = _text(record, 2)[0]
+            elif kind == _STYLE and is_within:
+                number = _number("<H", record, 2)
+                codes.append(code_of(number, own.get(number, "")))
     return codes
 
 
 def _formats(sheet: bytes, codes: list[str]) -> SheetFormats:
     formats = SheetFormats()
     row = 0
-    for kind, record in _records(sheet):
-        if kind == _ROW:
-            row, flags = _number("<I", record, 0), record[11]
-            if flags & _HIDDEN_ROW and not flags & _LEVEL:
-                formats.hidden_rows.add(row)
-        elif kind == _COLUMNS:
-            first, last = _number("<I", record, 0), _number("<I", record, 4)
-            if record[16] & _HIDDEN_COLUMN and not record[17] & _LEVEL:
-                formats.hidden_columns |= set(range(first, min(last, WIDEST) + 1))
-        elif kind <= _LAST_CELL:
-            style = _number("<I", record, 4) & 0xFFFFFF
-            if style < len(codes) and codes[style]:
-                formats.codes[row, _number("<I", record, 0)] = codes[style]
+    with suppress(*_CUT_SHORT):
+        for kind, record in _records(sheet):
+            if kind == _ROW:
+                row, flags = _number("<I", record, 0), record[11]
+                if flags & _HIDDEN_ROW and not flags & _LEVEL:
+                    formats.hidden_rows.add(row)
+            elif kind == _COLUMNS:
+                first, last = _number("<I", record, 0), _number("<I", record, 4)
+                if record[16] & _HIDDEN_COLUMN and not record[17] & _LEVEL:
+                    formats.hidden_columns |= set(range(first, min(last, WIDEST) + 1))
+            elif kind <= _LAST_CELL:
+                style = _number("<I", record, 4) & 0xFFFFFF
+                if style < len(codes) and codes[style]:
+                    formats.codes[row, _number("<I", record, 0)] = codes[style]
     return formats
 
 
 def _records(part: bytes) -> Iterator[tuple[int, bytes]]:
     """The kind and the content of each."""
     at = 0
-    with suppress(IndexError, struct.error):  # it is cut short
+    with suppress(*_CUT_SHORT):
         while at < len(part):
             kind, at = part[at], at + 1
             if kind & _CONTINUES:
