@@ -16,7 +16,8 @@ Table = dict[tuple[object, ...], Mapping[str, Any]]
 class MemoryTables:
     """Implements `Tables`: one table `feedback`, whose rows replace each other by feedback_id.
 
-    With `away` set so many inserts fail; `refuses` is a comment that fits no table.
+    With `away` set so many inserts fail; `refuses` is a comment that fits no table. `changed` says
+    that the live one has other columns than the new one until that is copied anew.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,8 @@ class MemoryTables:
         self.saved: dict[UUID, Rebuilding] = {}
         self.away = 0
         self.refuses = ""
+        self.changed = False
+        self.copies = 0
 
     @property
     def live(self) -> Table:
@@ -47,12 +50,14 @@ class MemoryTables:
     async def copy(self) -> Mapping[str, UUID]:
         """See `Tables`."""
         self._new = (uuid4(), dict(self._live[1]))
+        self.changed = False
+        self.copies += 1
         return {"feedback": self._new[0]}
 
     async def fit(self, tables: Mapping[str, UUID]) -> bool:
         """See `Tables`."""
         there = [self._live[0], *([self._new[0]] if self._new else [])]
-        return bool(tables) and all(each in there for each in tables.values())
+        return bool(tables) and not self.changed and all(each in there for each in tables.values())
 
     async def row_counts(self, *, new: bool) -> Mapping[str, int]:
         """See `Tables`."""

@@ -9,7 +9,9 @@ from uuid import UUID, uuid5
 
 import pytest
 from gyre_common.bus.envelope import headers_for
+from gyre_common.bus.record import UnreadValue
 from gyre_common.errors import FailedPrecondition
+from gyre_common.events.event import now
 from gyre_common.events.feedback import FEEDBACK_RECEIVED, FeedbackReceived
 from gyre_telemetry import translation
 from gyre_telemetry.kafka_topics import translator
@@ -204,9 +206,87 @@ async def test_words_that_were_redacted_do_not_come_back() -> None:
     origin = origin_of(house.topics.partitions[PLACE][0])
     house.tables.insert(list(translation.feedback_received(redacted, origin)), new=False)
     hour = timedelta(hours=1)
-    house.tables.windows = [RedactedWindow("acme", MORNING - hour, MORNING + 9 * hour, "mask: all")]
+    house.tables.windows = [
+        RedactedWindow("acme", MORNING - hour, MORNING + 9 * hour, "mask: all", MORNING)
+    ]
     await house.rebuilt()
     assert house.comments() == ["[REDACTED]"]
+
+
+async def test_what_is_redacted_while_it_runs_keeps_it_from_being_swapped() -> None:
+    house = House("a")
+    house.damage()
+    async with house.rebuilding() as rebuild:
+        await rebuild.start(swap=False)
+        await ended(rebuild)
+        house.tables.windows = [RedactedWindow("acme", MORNING, MORNING, "mask: all", now())]
+        await rebuild.start(swap=True)
+        last = await ended(rebuild)
+        assert last.state is RebuildState.FAILED
+        assert "redacted after it began" in last.problem
+        assert house.comments() == ["damaged"]
+        await rebuild.drop()
+    assert (await house.rebuilt()).state is RebuildState.FINISHED
+
+
+async def test_a_rebuild_that_began_elsewhere_while_rows_were_redacted_is_an_error() -> None:
+    house = House("a")
+    with pytest.raises(FailedPrecondition, match="began while rows were rewritten"):
+        async with Rebuild(house.tables, house.topics, translator(), str).standing_still():
+            await house.rebuilt()
+
+
+async def test_who_was_silent_and_is_taken_over_ends_and_writes_nothing_more() -> None:
+    house = House(*map(str, range(20)))
+    interrupted = Interrupted(house.topics)
+    async with house.rebuilding(interrupted) as silent:
+        await silent.start(swap=True)
+        await interrupted.waits.wait()
+        last = await house.rebuilt(swap=False)
+        assert last.state is RebuildState.BUILT
+        interrupted.goes_on.set()
+        await eventually(lambda: not silent._works)
+        assert await house.tables.last() == last
+    assert house.tables.copies == 1
+
+
+async def test_tables_that_another_version_changes_are_copied_anew() -> None:
+    house = House("a", "b")
+    await house.rebuilt(swap=False)
+    house.tables.changed = True
+    async with house.rebuilding() as rebuild:
+        rebuild._rebuild = await house.tables.last()
+        await rebuild._begin_swap()
+        assert rebuild._now.state is RebuildState.COPYING
+
+
+async def test_a_damaged_batch_is_waited_for() -> None:
+    house = House("a")
+    damaged = UnreadValue("a damaged batch", first=1, batch=b"?", damaged=True)
+    log = house.topics.partitions[PLACE]
+    log.append(StoredRecord(FEEDBACK_RECEIVED.name, 0, 1, 0, b"k", damaged))
+    async with house.rebuilding() as rebuild:
+        await rebuild.start(swap=True)
+        await eventually(lambda: any("a damaged batch" in one for one in rebuild.problems()))
+        log[1] = a_record(1, words("b")[0])
+        last = await ended(rebuild)
+    assert (last.state, last.left_out) == (RebuildState.FINISHED, 0)
+    assert house.comments() == ["a", "b"]
+
+
+async def test_an_error_of_any_kind_is_its_reason_and_ends_no_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = House("a")
+
+    async def fails() -> None:
+        raise KeyError("feedback")
+
+    monkeypatch.setattr(house.tables, "copy", fails)
+    last = await house.rebuilt()
+    assert (last.state, last.problem) == (RebuildState.FAILED, "KeyError: 'feedback'")
+    monkeypatch.undo()
+    assert (await house.rebuilt()).state is RebuildState.FINISHED
 
 
 async def test_the_new_tables_wait_until_somebody_looked_at_them() -> None:

@@ -24,14 +24,19 @@ from gyre_telemetry.rpc import DeadLetterRpc, TelemetryRpc
 from gyre_telemetry.service import Telemetry
 from gyre_telemetry.settings import TelemetrySettings
 
+_REBUILD_SECONDS = 3_600
+"""An answer of ClickHouse over whole tables may take so long."""
+
 
 async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
     """The schema first, then the topics."""
     servers, password = settings.kafka_servers, settings.clickhouse_password.get_secret_value()
     migrations = read_migrations(settings.migrations or default_folder())
-    client = await enter(
-        open_clickhouse(settings.clickhouse_url, user=settings.clickhouse_user, password=password)
+    opened = partial(
+        open_clickhouse, settings.clickhouse_url, user=settings.clickhouse_user, password=password
     )
+    client = await enter(opened())
+    patient = await enter(opened(answer_seconds=_REBUILD_SECONDS))
     await migrate(client, migrations)
     types = await column_types(client)
     sink = ClickHouseSink(client, types)
@@ -41,7 +46,7 @@ async def create_app(settings: TelemetrySettings, enter: Enter) -> App:
     reader = HistoryReader(ClickHouseHistory(client))
     redaction = ClickHouseRedaction(client, types)
     rebuild = Rebuild(
-        ClickHouseTables(client, types),
+        ClickHouseTables(client, types, patient),
         KafkaTopics(servers, topics_of_rows()),
         translator(),
         redacted_as,

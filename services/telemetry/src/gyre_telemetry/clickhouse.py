@@ -32,8 +32,12 @@ _BAD_VALUE = frozenset(
 
 
 @asynccontextmanager
-async def open_clickhouse(url: str, *, user: str, password: str) -> AsyncIterator[AsyncClient]:
-    """Raises Unavailable where ClickHouse is not there, or does not let the user in."""
+async def open_clickhouse(
+    url: str, *, user: str, password: str, answer_seconds: float = _ANSWER_SECONDS
+) -> AsyncIterator[AsyncClient]:
+    """Raises Unavailable where ClickHouse is not there, or does not let the user in. A request may
+    go so many seconds without a byte of its answer.
+    """
     parts = urlsplit(url)
     with clickhouse_errors():
         client = await clickhouse_connect.get_async_client(
@@ -44,7 +48,7 @@ async def open_clickhouse(url: str, *, user: str, password: str) -> AsyncIterato
             password=password,
             autogenerate_session_id=False,  # one client, many requests at once
             connect_timeout=_CONNECT_SECONDS,
-            send_receive_timeout=_ANSWER_SECONDS,
+            send_receive_timeout=answer_seconds,
             client_name="gyre-telemetry",
         )
     try:

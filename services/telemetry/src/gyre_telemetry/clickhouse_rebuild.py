@@ -32,14 +32,22 @@ _PARTITIONS = (
     "WHERE database = {database:String} AND table = {table:String} AND active ORDER BY partition_id"
 )
 _LAST = f"SELECT * FROM {DATABASE}.rebuilds FINAL ORDER BY started_at DESC LIMIT 1"
-_WINDOWS = f"SELECT tenant, since, until, redacted_as FROM {DATABASE}.redactions FINAL"
+_WINDOWS = f"SELECT tenant, since, until, redacted_as, time FROM {DATABASE}.redactions FINAL"
 
 
 class ClickHouseTables:
-    """Implements `Tables`. `types` as `column_types` has them."""
+    """Implements `Tables`. `types` as `column_types` has them. What may take long, counts and
+    removals of tables of any size, goes through the `patient` client.
+    """
 
-    def __init__(self, client: AsyncClient, types: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        types: Mapping[str, Mapping[str, str]],
+        patient: AsyncClient | None = None,
+    ) -> None:
         self._client = client
+        self._patient = patient or client
         self._types = types
 
     async def last(self) -> Rebuilding | None:
@@ -93,8 +101,9 @@ class ClickHouseTables:
         database = BESIDE if new else DATABASE
         counts = {}
         for name in await self._ids(database):
-            [row] = await self._rows(f"SELECT count() AS n FROM {database}.{name} FINAL")
-            counts[name] = int(row["n"])
+            with clickhouse_errors():
+                count = await self._patient.query(f"SELECT count() FROM {database}.{name} FINAL")
+            counts[name] = int(count.result_rows[0][0])
         return counts
 
     def sink(self, *, new: bool) -> Sink:
@@ -110,7 +119,9 @@ class ClickHouseTables:
 
     async def drop(self) -> None:
         """See `Tables`."""
-        await self._command(f"DROP DATABASE IF EXISTS {BESIDE} SYNC", settings=_ANY_SIZE)
+        with clickhouse_errors():
+            drop = f"DROP DATABASE IF EXISTS {BESIDE} SYNC"
+            await self._patient.command(drop, settings=_ANY_SIZE)
 
     async def _tables(self, database: str) -> Mapping[str, str]:
         rows = await self._rows(_TABLES, database=database)
@@ -131,9 +142,9 @@ class ClickHouseTables:
             result = await self._client.query(query, parameters=parameters)
         return [dict(row) for row in result.named_results()]
 
-    async def _command(self, statement: str, settings: dict[str, Any] | None = None) -> None:
+    async def _command(self, statement: str) -> None:
         with clickhouse_errors():
-            await self._client.command(statement, settings=settings)
+            await self._client.command(statement)
 
 
 def _quoted(text: str) -> str:

@@ -76,11 +76,15 @@ class ClickHouseRedaction:
         window = {"tenant": tenant, "since": since, "until": now()}
         with clickhouse_errors():
             await self._note(window)
-            return {table: await self._rewrite(table, window) for table in _SOURCES}
+            rows = {table: await self._rewrite(table, window) for table in _SOURCES}
+            await self._note(window)
+        return rows
 
     async def _note(self, window: Mapping[str, Any]) -> None:
-        """First of all, so that no rebuild of the tables brings back what was redacted here."""
-        row = {**window, "redacted_as": redacted_as(window["tenant"]), "time": window["until"]}
+        """First of all, so that no rebuild of the tables brings back what was redacted here, and
+        at the end: a rebuild that began before that is not swapped.
+        """
+        row = {**window, "redacted_as": redacted_as(window["tenant"]), "time": now()}
         await self._client.insert(
             "redactions", [list(row.values())], column_names=list(row), database=DATABASE
         )
@@ -137,9 +141,10 @@ class ClickHouseRedaction:
 
 
 def redacted_as(tenant: str) -> str:
-    """What becomes of personal data of the tenant today, and of which kinds."""
+    """What becomes of personal data of the tenant today, of which kinds, and what finds names."""
     today = choices()
-    return f"{today.of(tenant)}: {', '.join(sorted(today.kinds))}"
+    names = f"; {today.pipeline}" if today.pipeline else ""
+    return f"{today.of(tenant)}: {', '.join(sorted(today.kinds))}{names}"
 
 
 def text_columns(table: str) -> frozenset[str]:

@@ -11,7 +11,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,7 +19,8 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 from gyre_common.bus import RawRecord
-from gyre_common.errors import FailedPrecondition, GyreError, Poison, Retryable
+from gyre_common.bus.record import Unreadable
+from gyre_common.errors import FailedPrecondition, GyreError, Poison, Retryable, Unavailable
 from gyre_common.events.event import now
 from gyre_common.retrying import retry
 
@@ -74,12 +75,15 @@ class Rebuilding:
 
 @dataclass(frozen=True)
 class RedactedWindow:
-    """Rows of a tenant that were rewritten, and what became of personal data in them."""
+    """Rows of a tenant that were rewritten, and what became of personal data in them. `time` is
+    when that began; once they are rewritten, when it ended.
+    """
 
     tenant: str
     since: datetime
     until: datetime
     redacted_as: str
+    time: datetime
 
 
 class Tables(Protocol):
@@ -141,6 +145,10 @@ Translate = Callable[[RawRecord], Iterable[TableRow]]
 """A record's rows; raises Poison for one that can be none."""
 
 
+class _TakenOver(Exception):
+    """The rebuild is another process's now, or was given up there."""
+
+
 class Rebuild:
     """One rebuild at a time. It goes on where it was after whatever ended it, once it is asked for.
 
@@ -192,8 +200,9 @@ class Rebuild:
         state = last.state
         if state in (RebuildState.BUILT, RebuildState.FAILED):
             state = RebuildState.READING
-        self._rebuild = replace(last, owner=self._owner, swap=swap, state=state, problem="")
-        await self._save()
+        taken = {"owner": self._owner, "swap": swap, "state": state, "problem": ""}
+        self._rebuild = replace(last, **taken, updated_at=now())  # type: ignore[arg-type]
+        await self._tables.save(self._rebuild)
         self._wanted.set()
         return last.rebuild_id
 
@@ -225,13 +234,14 @@ class Rebuild:
         elif self._runs(last):
             raise FailedPrecondition("another process works on it: ask again, or stop that one")
         await self._tables.drop()
-        self._rebuild = replace(last, state=RebuildState.DROPPED, updated_at=now())
-        await self._tables.save(self._rebuild)
+        dropped = replace(last, state=RebuildState.DROPPED, owner=self._owner, updated_at=now())
+        self._rebuild = dropped
+        await self._tables.save(dropped)
 
     @asynccontextmanager
     async def standing_still(self) -> AsyncIterator[None]:
         """No rebuild begins while rows are redacted. Raises FailedPrecondition where one is under
-        way: its tables may hold the words of before.
+        way, or began meanwhile in another process: its tables may hold the words of before.
         """
         last = await self._tables.last()
         if last is not None and last.state not in _ENDED:
@@ -244,6 +254,13 @@ class Rebuild:
             yield
         finally:
             self._redactions -= 1
+        newest = await self._tables.last()
+        if newest is not None and (last is None or newest.rebuild_id != last.rebuild_id):
+            raise FailedPrecondition(
+                "a rebuild of the tables began while rows were rewritten, and may bring back the "
+                "words of before: give it up with `gyre telemetry drop` unless it is finished, "
+                "then redact again"
+            )
 
     def problems(self) -> list[str]:
         """What a rebuild of this process waits for, or why it failed."""
@@ -280,6 +297,10 @@ class Rebuild:
             await asyncio.sleep(_BEAT.total_seconds())
             try:
                 await self._save()
+            except _TakenOver:
+                if self._running is not None:
+                    self._running.cancel()
+                return
             except Retryable as error:
                 log.warning("how far a rebuild is was not kept", extra={"cause": str(error)})
 
@@ -298,12 +319,17 @@ class Rebuild:
                 await patiently(step)
                 self._change(problem="")
                 await patiently(self._save)
-        except GyreError as error:
-            log.error("a rebuild failed", extra={"cause": str(error)})
+        except _TakenOver:
+            self._change(problem="")
+            log.warning("a rebuild was taken over by another process")
+        except Exception as error:
+            why = str(error) if isinstance(error, GyreError) else f"{type(error).__name__}: {error}"
+            log.error("a rebuild failed", extra={"cause": why}, exc_info=why != str(error))
             half_way = self._now.state is RebuildState.SWAPPING  # it can only go on
             state = self._now.state if half_way else RebuildState.FAILED
-            self._change(state=state, problem=str(error))
-            await patiently(self._save)
+            self._change(state=state, problem=why)
+            with suppress(_TakenOver):
+                await patiently(self._save)
 
     def _next_step(self) -> Callable[[], Awaitable[None]] | None:
         match self._now.state:
@@ -320,9 +346,17 @@ class Rebuild:
 
     async def _copy(self) -> None:
         """A copy that was cut off is made anew: one on top of what was read would hide it."""
+        await self._check_owner()
         tables = await self._tables.copy()
         before = await self._tables.row_counts(new=False)
-        self._change(state=RebuildState.READING, tables=tables, rows_before=before, positions={})
+        self._change(
+            state=RebuildState.READING,
+            tables=tables,
+            rows_before=before,
+            positions={},
+            records_read=0,
+            left_out=0,
+        )
 
     async def _build(self) -> None:
         while await self._read_on(new=True) > _NEARLY_THROUGH:
@@ -338,7 +372,17 @@ class Rebuild:
         self._change(state=RebuildState.BUILT, rows_before=before, rows_after=after)
 
     async def _begin_swap(self) -> None:
+        """Tables that another version has changed since are copied anew."""
+        if not await self._tables.fit(self._now.tables):
+            self._change(state=RebuildState.COPYING)
+            return
         await self._read_on(new=True)
+        windows = await self._tables.redacted_windows()
+        if any(each.time >= self._now.started_at for each in windows):
+            raise FailedPrecondition(
+                "rows were redacted after it began, and the new tables may hold the words of "
+                "before: nothing was swapped; `gyre telemetry drop`, then rebuild again"
+            )
         before = await self._tables.row_counts(new=False)
         self._change(state=RebuildState.SWAPPING, rows_before=before)
 
@@ -346,9 +390,11 @@ class Rebuild:
         """What the old tables took in since the last record that was read is read once more, into
         the tables that are live now.
         """
+        await self._check_owner()
         await self._tables.swap(self._now.tables)
         await self._read_on(new=False)
         after = await self._tables.row_counts(new=False)
+        await self._check_owner()
         await self._tables.drop()
         self._change(state=RebuildState.FINISHED, rows_after=after)
 
@@ -377,12 +423,16 @@ class Rebuild:
     def _rows(
         self, records: Sequence[RawRecord], closed: Sequence[RedactedWindow]
     ) -> tuple[list[list[TableRow]], int]:
-        """Those of each record, and how many can be none."""
+        """Those of each record, and how many can be none. Raises Unavailable for what is damaged:
+        another copy may be intact.
+        """
         rows: list[list[TableRow]] = []
         left_out = 0
         for record in records:
             try:
                 of_record = list(self._translate(record))
+            except Unreadable as error:
+                raise Unavailable(f"{record.topic}/{record.partition}: {error}") from error
             except Poison:
                 left_out += 1
             else:
@@ -397,7 +447,14 @@ class Rebuild:
     def _change(self, **fields: object) -> None:
         self._rebuild = replace(self._now, **fields)  # type: ignore[arg-type]
 
+    async def _check_owner(self) -> None:
+        """Raises _TakenOver: a process that was silent for long is not awaited."""
+        last = await self._tables.last()
+        if last is None or (last.rebuild_id, last.owner) != (self._now.rebuild_id, self._owner):
+            raise _TakenOver
+
     async def _save(self) -> None:
+        await self._check_owner()
         self._rebuild = replace(self._now, updated_at=now())
         await self._tables.save(self._rebuild)
 
