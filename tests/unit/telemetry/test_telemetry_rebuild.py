@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -248,6 +249,16 @@ async def test_who_was_silent_and_is_taken_over_ends_and_writes_nothing_more() -
         await eventually(lambda: not silent._works)
         assert await house.tables.last() == last
     assert house.tables.copies == 1
+
+
+async def test_what_is_saved_is_no_older_than_what_a_clock_ahead_of_this_one_left() -> None:
+    house = House("a")
+    built = await house.rebuilt(swap=False)
+    ahead = replace(built, updated_at=now() + timedelta(minutes=1), owner="another")
+    await house.tables.save(ahead)
+    last = await house.rebuilt()
+    assert last.state is RebuildState.FINISHED
+    assert last.updated_at >= ahead.updated_at
 
 
 async def test_tables_that_another_version_changes_are_copied_anew() -> None:

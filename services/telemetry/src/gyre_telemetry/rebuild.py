@@ -201,7 +201,7 @@ class Rebuild:
         if state in (RebuildState.BUILT, RebuildState.FAILED):
             state = RebuildState.READING
         taken = {"owner": self._owner, "swap": swap, "state": state, "problem": ""}
-        self._rebuild = replace(last, **taken, updated_at=now())  # type: ignore[arg-type]
+        self._rebuild = _updated(replace(last, **taken))  # type: ignore[arg-type]
         await self._tables.save(self._rebuild)
         self._wanted.set()
         return last.rebuild_id
@@ -234,9 +234,8 @@ class Rebuild:
         elif self._runs(last):
             raise FailedPrecondition("another process works on it: ask again, or stop that one")
         await self._tables.drop()
-        dropped = replace(last, state=RebuildState.DROPPED, owner=self._owner, updated_at=now())
-        self._rebuild = dropped
-        await self._tables.save(dropped)
+        self._rebuild = _updated(replace(last, state=RebuildState.DROPPED, owner=self._owner))
+        await self._tables.save(self._rebuild)
 
     @asynccontextmanager
     async def standing_still(self) -> AsyncIterator[None]:
@@ -455,8 +454,15 @@ class Rebuild:
 
     async def _save(self) -> None:
         await self._check_owner()
-        self._rebuild = replace(self._now, updated_at=now())
+        self._rebuild = _updated(self._now)
         await self._tables.save(self._rebuild)
+
+
+def _updated(rebuild: Rebuilding) -> Rebuilding:
+    """No older than what was kept last, though the clock of another machine may have been ahead:
+    of two that are as new, the one that is saved later counts.
+    """
+    return replace(rebuild, updated_at=max(now(), rebuild.updated_at))
 
 
 async def _record(telemetry: Telemetry, rows: Sequence[Sequence[TableRow]]) -> int:
