@@ -126,7 +126,9 @@ class TestInElasticsearch(SubmissionOrderContract):
             await client.index(index=index, id=key, document=old)
             assert await order.last("acme", "tea") == LastSubmission(place(0, 1))
             await client.indices.create(index=heads, mappings={"dynamic": False})
-            await client.index(index=heads, id=key, document={"acl": ["staff"]})
+            await client.index(index=heads, id=key, document={"acl": ["staff"], "revision": -1})
+            assert await order.last("acme", "tea") == LastSubmission(place(0, 1))
+            await client.index(index=heads, id=key, document={"acl": ["staff"], "revision": 0})
             assert await order.last("acme", "tea") == LastSubmission(place(0, 1), ("staff",))
             assert await advance(order, place(0, 2), writer=()) is Turn.FORBIDDEN
             assert await advance(order, place(0, 2), acl=None) is Turn.TAKEN

@@ -170,6 +170,8 @@ class FakeSystem(
     async def Replay(self, request: Any, context: Any) -> telemetry_pb2.ReplayDeadLettersResponse:
         self._record_call(request)
         start = request.filter.start
+        if start and request.filter.cause == "then away":
+            raise FailedPrecondition("the topic is gone")
         offsets = request.offsets or [start]
         decided = [
             telemetry_pb2.DecidedDeadLetter(offset=offset, outcome="replayed") for offset in offsets

@@ -376,6 +376,20 @@ def test_dead_letters_are_counted_and_replayed_page_by_page(system: FakeSystem) 
         assert system.requests[-1].filter.cause == "JSON"
 
 
+def test_letters_that_are_parked_meanwhile_are_not_decided_on(system: FakeSystem) -> None:
+    with served_beside(system) as addresses, Client(addresses) as client:
+        letters = client.dead_letters
+        for chosen, end in ((DeadLetterFilter(cause="JSON"), 8), (DeadLetterFilter(end=5), 5)):
+            for decided in (
+                letters.replay("tea.v1", chosen=chosen, actor="ann"),
+                letters.drop("tea.v1", chosen=chosen, actor="ann", reason="no use"),
+            ):
+                assert list(decided)
+                assert system.requests[-1].filter.end == end
+        assert list(letters.replay("tea.v1", [7], actor="ann"))
+        assert not system.requests[-1].HasField("filter")
+
+
 async def test_it_works_within_a_running_loop_as_notebooks_have(system: FakeSystem) -> None:
     with served_beside(system) as addresses, Client(addresses) as client:
         assert client.answers.ask("How hot?").answer == "80 degrees."

@@ -8,6 +8,7 @@ from gyre_common.events.documents import (
     DocumentRejected,
     FindingKind,
     QuarantineVerdict,
+    RejectionCode,
     RejectionStage,
     Screening,
 )
@@ -71,6 +72,21 @@ def test_a_rejected_change_leaves_what_is_indexed() -> None:
 def test_the_next_good_revision_ends_the_rejection() -> None:
     record = with_rejection(indexed(None, 1, at=0), rejection(at=5, revision=2))
     assert indexed(record, 3, at=6).state is DocumentState.INDEXED
+
+
+def test_who_may_not_read_a_document_leaves_no_trace_in_its_record() -> None:
+    reserved = rejection(5).model_copy(update={"code": RejectionCode.NAME_RESERVED})
+    record = indexed(None, 1, at=0)
+    assert with_rejection(record, reserved) is record
+    assert with_rejection(None, reserved).state is DocumentState.REJECTED
+
+
+def test_a_rejected_submission_that_is_accepted_when_it_comes_again_is_indexed() -> None:
+    record = with_rejection(None, rejection(5))
+    submission = record.timeline[0].submission_id.int
+    again = indexed(record, 1, at=4, submission=submission)  # its own time is believed by now
+    assert again.state is DocumentState.INDEXED
+    assert with_rejection(again, rejection(6)).state is DocumentState.REJECTED
 
 
 def test_a_rejection_of_an_older_revision_does_not_change_the_state() -> None:

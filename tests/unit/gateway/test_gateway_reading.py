@@ -136,6 +136,13 @@ async def test_dead_letters_are_replayed_and_dropped_by_who_calls(
     assert dropped.json()["data"][0]["outcome"] == "already"
     request = system.requests[-1]
     assert (request.filter.cause, request.filter.tenant) == ("JSON", "acme")
+    both = {"offsets": [7], "cause": "JSON", "reason": "no use"}  # which telemetry refuses
+    await edge.http.post("/v1/dead-letters/tea.v1/drop", json=both)
+    request = system.requests[-1]
+    assert (list(request.offsets), request.filter.cause) == ([7], "JSON")
+    away = await edge.http.post("/v1/dead-letters/tea.v1/replay", json={"cause": "then away"})
+    message = "the topic is gone; decided before: 1, up to offset 0"
+    assert (away.status_code, away.json()["error"]["message"]) == (409, message)
     missing = await edge.http.post("/v1/dead-letters/tea.v1/drop", json={"offsets": [7]})
     assert missing.json()["error"]["message"].startswith("reason is missing")
     typo = await edge.http.post("/v1/dead-letters/tea.v1/drop", json={"offset": [7]})

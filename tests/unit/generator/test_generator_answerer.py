@@ -277,13 +277,22 @@ async def test_a_retry_with_the_same_key_is_the_same_interaction(
     assert ids[0] == ids[1] != ids[2]
 
 
+async def test_another_actor_may_use_the_same_key(make_answerer: MakeAnswerer) -> None:
+    answerer = make_answerer()
+    by_ann, by_eve = [
+        (await answerer.answer(replace(ASK, idempotency_key="1", actor=actor))).interaction
+        for actor in ("ann", "eve")
+    ]
+    assert by_ann.interaction_id != by_eve.interaction_id
+
+
 async def test_a_key_that_came_with_another_question_is_refused(
     make_answerer: MakeAnswerer, bus: MemoryBus
 ) -> None:
     answerer = make_answerer()
     keyed = Ask(ASK.question, idempotency_key="try-1")
     first = (await answerer.answer(keyed)).interaction.interaction_id
-    for other in (replace(keyed, question="And coffee?"), replace(keyed, actor="eve")):
+    for other in (replace(keyed, question="And coffee?"), replace(keyed, seed=7)):
         with pytest.raises(InvalidInput, match="idempotency_key was sent before"):
             await answerer.answer(other)
         # Another process has not seen the first: it is no retry of that all the same.

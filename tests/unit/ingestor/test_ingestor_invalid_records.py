@@ -75,6 +75,28 @@ async def test_one_that_parses_all_the_same_is_rejected_and_not_parked(world: Wo
     assert rejected.detail == "acls is an unknown field: did you mean `acl`?"
 
 
+@pytest.mark.parametrize(
+    "fields", [{"text": "our salaries"}, {"title": ["x"]}, {"deleted": True}, {"txt": "y"}]
+)
+async def test_where_the_groups_are_misspelt_the_reason_is_for_nobody(
+    world: World, fields: dict[str, Any]
+) -> None:
+    await deliver(world, a_submission(acls=["hr"], **fields))
+    (rejected,) = world.events(DOCUMENT_REJECTED)
+    assert rejected.acl == (UNREADABLE_GROUPS,)
+
+
+@pytest.mark.parametrize("fields", [{"text": "hot"}, {"title": ["x"]}])
+async def test_where_the_tenant_is_misspelt_the_record_is_parked_alone(
+    world: World, fields: dict[str, Any]
+) -> None:
+    await deliver(world, json.dumps({"tenent": "acme", "document_id": "d", **fields}).encode())
+    (parked,) = world.bus.parked
+    assert "unknown field `tenent`: did you mean `tenant`?" in parked.cause.message
+    assert world.events(DOCUMENT_REJECTED) == []
+    assert world.events(DOCUMENT_ACCEPTED) == []
+
+
 @pytest.mark.parametrize("extra", [{"owner": "ann"}, {"texts": "no"}, {"text ": 1, "tëxt": 2}])
 async def test_other_unknown_fields_are_left_to_later_versions(
     world: World, extra: dict[str, Any]

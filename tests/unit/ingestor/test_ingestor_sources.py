@@ -1,10 +1,13 @@
 """What a source has becomes documents, what it loses goes, and nothing is lost on the way."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gyre_common.context import RequestContext, use_context
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.documents import DOCUMENT_CHUNKED, DOCUMENT_REJECTED, DOCUMENT_SUBMITTED
 from gyre_common.events.event import now
@@ -522,3 +525,24 @@ def test_an_older_change_that_comes_late_changes_nothing(world: World) -> None:
     assert world.view.sources == (newer,)
     world.view.retire("default/shelf")
     assert world.view.sources == (newer,)
+
+
+async def test_who_may_not_read_what_a_source_brings_may_not_change_it(world: World) -> None:
+    await put(world, acl=["board"])
+    outsider = RequestContext(tenant=TENANT, acl=("staff",), is_for_every_tenant=False)
+    changes: Sequence[Callable[[], Awaitable[None]]] = (
+        lambda: put(world),
+        lambda: world.book.pause(TENANT, "shelf", paused=True, actor="eve"),
+        lambda: world.book.remove(TENANT, "shelf", keeps_documents=True, actor="eve"),
+    )
+    for change in changes:
+        with use_context(outsider), pytest.raises(NotFound, match="there is no source 'shelf'"):
+            await change()
+    (standing,) = await world.book.list(TENANT, ["shelf"])
+    source = standing.source
+    assert (source.acl, source.paused, source.removed) == (("board",), False, False)
+    with use_context(replace(outsider, acl=("board",))):
+        await put(world)
+    with use_context(replace(outsider, is_for_every_tenant=True)):
+        await put(world, acl=["board"])
+    assert (await world.book.list(TENANT, ["shelf"]))[0].source.acl == ("board",)

@@ -6,10 +6,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from elastic_transport import ObjectApiResponse
 from gyre.ingestor.v1 import ingestor_pb2 as pb
 from gyre.ingestor.v1.ingestor_pb2_grpc import IngestorServiceStub
 from gyre_common.context import RequestContext, use_context
-from gyre_common.document_index import DocumentHappening, DocumentRecord, DocumentState
+from gyre_common.document_index import (
+    DOCUMENTS_INDEX,
+    DocumentHappening,
+    DocumentRecord,
+    DocumentState,
+)
 from gyre_common.errors import InvalidInput, NotFound, Unavailable
 from gyre_common.events.documents import (
     DOCUMENT_ACCEPTED,
@@ -19,10 +25,11 @@ from gyre_common.events.documents import (
     RejectionCode,
 )
 from gyre_common.rpc import call, channel, serve
+from gyre_ingestor.elasticsearch_order import ElasticsearchOrder
 from gyre_ingestor.front_door import FrontDoor
 from gyre_ingestor.rpc import IngestorRpc
 from gyre_ingestor.submission_order import LastSubmission
-from gyre_ingestor.write_gate import WriteGate
+from gyre_ingestor.write_gate import RECENT_SECONDS, WriteGate
 
 from tests.builders import MORNING, SUBMISSION_ID, a_document_submitted
 from tests.fakes.submission_order import MemoryOrder
@@ -103,6 +110,40 @@ async def test_a_document_of_a_moment_ago_can_be_deleted_by_who_may_read_it(worl
         await door.submit(OUTSIDER, {"document_id": "new.md", "deleted": True})
     await door.submit(STAFF, {"document_id": "new.md", "deleted": True})
     assert [event.deleted for event in world.events(DOCUMENT_SUBMITTED)] == [False, True]
+
+
+async def test_a_name_that_came_to_nothing_is_free_again_a_minute_later(world: World) -> None:
+    now = [0.0]
+    gate = WriteGate(MemoryOrder(), clock=lambda: now[0])  # which nobody has told of it, nor will
+    gate.remember(a_document_submitted(acl=("guests",)))
+    again = a_document_submitted(acl=("staff",))
+    with pytest.raises(InvalidInput, match="is reserved"):
+        await gate.check(STAFF, again)
+    now[0] = RECENT_SECONDS
+    await gate.check(STAFF, again)
+
+
+class HeadRecords:
+    """An Elasticsearch that has one head record."""
+
+    def __init__(self, head: dict[str, Any]) -> None:
+        self._head = head
+
+    def options(self, **_: Any) -> "HeadRecords":
+        return self
+
+    async def get(self, *, index: str, id: str, **_: Any) -> ObjectApiResponse[Any]:  # noqa: A002
+        is_head = index == DOCUMENTS_INDEX
+        body = {"found": is_head, "_source": self._head} if is_head else {"found": False}
+        return ObjectApiResponse(body=body, meta=None)
+
+
+@pytest.mark.parametrize(("revision", "acl"), [(-1, None), (0, ("guests",))])
+async def test_what_was_only_ever_turned_away_has_no_claim_to_its_name(
+    revision: int, acl: tuple[str, ...] | None
+) -> None:
+    heads: Any = HeadRecords({"acl": ["guests"], "revision": revision})
+    assert await ElasticsearchOrder(heads).last("default", TEA) == LastSubmission(None, acl)
 
 
 class AwayOrder(MemoryOrder):

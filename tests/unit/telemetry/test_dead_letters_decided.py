@@ -252,6 +252,29 @@ async def test_on_a_compacted_topic_no_older_record_comes_behind_a_newer_one(
     assert [one.value for one in log.records(topic)] == [b"old", b"new", b"new"]
 
 
+async def test_on_a_compacted_topic_what_was_removed_does_not_come_back(
+    log: MemoryDeadLetters, desk: DeadLetterDesk
+) -> None:
+    letter = parked(log, a_record(log, b"old", topic="compacted.v1"))
+    log.forget("compacted.v1", 2, before=1)
+    outcomes = await replayed(desk, letter.offset, topic="compacted.v1")
+    assert outcomes == [Outcome.SUPERSEDED]
+
+
+async def test_a_letter_without_a_time_has_that_of_its_record_or_comes_before_all_others(
+    log: MemoryDeadLetters, desk: DeadLetterDesk
+) -> None:
+    raw = a_record(log)
+    letters = [parked(log, raw, timestamp=None) for _ in range(2)]
+    await replayed(desk, letters[0].offset)
+    log.forget(TOPIC, 2, before=1)
+    await replayed(desk, letters[1].offset)
+    _, dated, undated = log.records(TOPIC)
+    assert (first_place(dated).timestamp, event_time(dated)) == (raw.timestamp, NOON)
+    assert first_place(undated).timestamp == 0
+    assert event_time(undated) > NOON
+
+
 async def test_a_letter_that_names_another_topic_is_not_sent_there(
     log: MemoryDeadLetters, desk: DeadLetterDesk
 ) -> None:

@@ -107,11 +107,20 @@ class DeadLetters(Part[LoopT]):
         async for one in self._decide("Drop", request):
             yield one
 
+    async def _end(self, topic: str, chosen: telemetry_pb2.DeadLetterFilter) -> int:
+        request = telemetry_pb2.ListDeadLettersRequest(topic=topic, filter=chosen)
+        reply: telemetry_pb2.ListDeadLettersResponse = await self._call("List", request)
+        (counted,) = reply.topics
+        return counted.end
+
     async def _decide(
         self,
         rpc: str,
         request: telemetry_pb2.ReplayDeadLettersRequest | telemetry_pb2.DropDeadLettersRequest,
     ) -> AsyncGenerator[telemetry_pb2.DecidedDeadLetter, None]:
+        if not request.offsets and not request.filter.end:
+            # What is parked meanwhile, as a letter may be once more that is replayed, is not meant.
+            request.filter.end = await self._end(request.topic, request.filter)
         while True:
             reply: (
                 telemetry_pb2.ReplayDeadLettersResponse | telemetry_pb2.DropDeadLettersResponse

@@ -14,6 +14,7 @@ from gyre_common.events.documents import (
     DocumentRejected,
     FindingKind,
     QuarantineVerdict,
+    RejectionCode,
     Screening,
 )
 
@@ -66,8 +67,11 @@ def with_revision(
 
 def with_rejection(before: DocumentRecord | None, rejection: DocumentRejected) -> DocumentRecord:
     """The record once a submission was turned away. What is indexed stays as it is; where nothing
-    was, it is for those who could have read it.
+    was, it is for those who could have read it. A try at what its sender may not read leaves no
+    trace there: many would push out what happened to the document.
     """
+    if before is not None and rejection.code is RejectionCode.NAME_RESERVED:
+        return before
     happening = DocumentHappening(
         state=DocumentState.REJECTED,
         submission_id=rejection.submission_id,
@@ -200,16 +204,23 @@ def _state(timeline: tuple[DocumentHappening, ...]) -> DocumentState:
 
     Of accepted submissions the highest revision is the newest, and of what became of that one the
     last: it may have been held and then released. One that was turned away before it got a revision
-    counts if it was submitted after that.
+    counts if it was submitted after that, unless it is the very same, accepted when it came again.
     """
     accepted = [each for each in timeline if each.revision is not None]
     newest = max(accepted, key=_revision_and_time, default=None)
     rejections = [
         each
         for each in timeline
-        if each.revision is None and (newest is None or each.submitted_at > newest.submitted_at)
+        if each.revision is None and (newest is None or _is_newer(each, newest))
     ]
     return rejections[-1].state if rejections or newest is None else newest.state
+
+
+def _is_newer(rejection: DocumentHappening, accepted: DocumentHappening) -> bool:
+    return (
+        rejection.submission_id != accepted.submission_id
+        and rejection.submitted_at > accepted.submitted_at
+    )
 
 
 def _revision_and_time(happening: DocumentHappening) -> tuple[int, datetime]:

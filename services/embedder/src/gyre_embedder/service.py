@@ -88,6 +88,8 @@ class Indexer:
         for _ in range(_ATTEMPTS):
             before = (await self._index.heads([key])).get(key)
             record = with_rejection(before.record if before else None, rejection)
+            if before and record is before.record:
+                return
             if not await self._index.put_heads([Head(record, before.seal if before else None)]):
                 return
         raise Retryable(f"the head record of {key.document_id} is being written by others")

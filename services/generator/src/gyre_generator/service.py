@@ -118,7 +118,9 @@ class Answerer:
                 "it, or check GYRE_KAFKA_SERVERS",
                 retry_after_seconds=5.0,
             )
-        self._used_keys.check(ask.idempotency_key, caller.tenant, fingerprint=ask.fingerprint())
+        self._used_keys.check(
+            ask.idempotency_key, caller.tenant, ask.actor, fingerprint=ask.fingerprint()
+        )
         interaction_id = ask.interaction_id(caller.tenant)
         progress = AnswerProgress(ask, ask.with_version(caller), interaction_id)
         ending, is_recorded = _BUG, False

@@ -1,6 +1,6 @@
 """Keeps the last submission of each document in Elasticsearch, where a look-up by id is current."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -69,9 +69,9 @@ class ElasticsearchOrder:
             acl = source.get("acl")
             if acl is None:
                 head = await client.get(
-                    index=self._documents_index, id=key, source_includes=["acl"]
+                    index=self._documents_index, id=key, source_includes=["acl", "revision"]
                 )
-                acl = head["_source"].get("acl", ()) if head.body.get("found") else None
+                acl = _groups_of(head["_source"]) if head.body.get("found") else None
         groups = None if acl is None else tuple(acl)
         return LastSubmission(_place(source) if source else None, groups), reply.body
 
@@ -103,6 +103,11 @@ class ElasticsearchOrder:
         await self._client.options(ignore_status=HTTPStatus.BAD_REQUEST).indices.create(
             index=self._index, mappings=_MAPPING, settings=shape
         )
+
+
+def _groups_of(head: Mapping[str, Any]) -> Sequence[str] | None:
+    """None where nothing was ever accepted: a name is not taken by what was turned away."""
+    return head.get("acl", ()) if head.get("revision", -1) >= 0 else None
 
 
 def _place(source: Mapping[str, Any]) -> SubmissionPlace:

@@ -41,7 +41,7 @@ def build_handlers(
         record = current_record()
         first = first_place(record.raw)
         place = SubmissionPlace(first.partition, first.offset, moment(first.timestamp))
-        refusal = refuse_misspelt(record.raw)
+        event, refusal = refuse_misspelt(event, record.raw)
         await ingestor.accept(event, submission_id=record.event_id, place=place, refusal=refusal)
 
     @bus.on(DOCUMENT_ACCEPTED, group=GROUP, concurrency=_CONCURRENT_READS, by_tenant=True)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from gyre_common.bus import RawRecord
 from gyre_common.bus.decoding import NoEventFromOutside, misspelt_fields
 from gyre_common.bus.record import event_id, event_time
+from gyre_common.errors import Poison
 from gyre_common.events.documents import (
     DOCUMENT_REJECTED,
     DocumentEvent,
@@ -61,15 +62,24 @@ class InvalidRecords:
         METRICS.documents.labels(SERVICE, "rejected").inc()
 
 
-def refuse_misspelt(raw: RawRecord) -> DocumentRefused | None:
-    """Why a submission that parses must not be accepted: a field that says something is unknown,
-    and the one that was meant is missing. A misspelt `acl` would let everybody read it.
+def refuse_misspelt(
+    submission: DocumentSubmitted, raw: RawRecord
+) -> tuple[DocumentSubmitted, DocumentRefused | None]:
+    """The submission, and why one that parses must not be accepted: a field that says something is
+    unknown, and the one that was meant is missing. A misspelt `acl` would let everybody read it:
+    its groups are then nobody's.
+
+    Raises Poison: it is `tenant` that is misspelt, so that it is nobody's to read of.
     """
     misspelt = misspelt_fields(raw.value, DocumentSubmitted)
     if not misspelt:
-        return None
+        return submission, None
+    if nameless := [each for each in misspelt if each.meant == "tenant"]:
+        raise Poison(str(nameless[0]))
+    if any(each.meant == "acl" for each in misspelt):
+        submission = submission.model_copy(update={"acl": (UNREADABLE_GROUPS,)})
     first = misspelt[0]
-    return DocumentRefused(
+    return submission, DocumentRefused(
         RejectionCode.UNKNOWN_FIELD,
         first.name,
         "is an unknown field",
@@ -88,8 +98,12 @@ def _document_of(raw: RawRecord) -> _Document | None:
         return None
     if not isinstance(value, dict):
         return None
+    meant = {each.meant for each in misspelt_fields(raw.value, DocumentSubmitted)}
+    if "tenant" in meant:
+        return None
+    groups = () if "acl" in meant else (value.get("acl") or (),)
     given = {name: value[name] for name in _NAMES if value.get(name) is not None}
-    for acl in (value.get("acl") or (), (UNREADABLE_GROUPS,)):
+    for acl in (*groups, (UNREADABLE_GROUPS,)):
         with suppress(ValidationError):
             return _Document.model_validate({**given, "acl": acl})
     return None

@@ -148,6 +148,7 @@ class Ingestor:
         )
         is_whole = submission.part_of is None
         if refusal is not None:
+            document = document.model_copy(update={"acl": submission.acl})
             await self._reject(document, refusal, RejectionStage.ACCEPT)
             return Turn.TAKEN
         if document.deleted:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from gyre_common.context import RequestContext
 from gyre_common.errors import NotFound, Retryable
@@ -16,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MOST_RECENT = 20_000
 NO_DOCUMENT = "there is no such document, or nothing has happened to it yet"
+RECENT_SECONDS = 60.0
 _SECONDS = 1.0
 
 
@@ -23,13 +26,17 @@ class WriteGate:
     """Lets a caller replace and delete what they may read, and no more.
 
     While the index is away it lets all pass: the ingestor holds them to it when it accepts them.
-    Documents that came in here a moment ago are remembered until they are known there.
+    Documents that came in here a moment ago are remembered until they are known there; for a minute
+    at most, as one that is turned away there has no claim to its name.
     """
 
-    def __init__(self, order: SubmissionOrder) -> None:
+    def __init__(
+        self, order: SubmissionOrder, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._order = order
+        self._clock = clock
         self._used_keys = UsedKeys()
-        self._recent: OrderedDict[tuple[str, str], Groups] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, str], tuple[Groups, float]] = OrderedDict()
 
     async def check(self, caller: RequestContext, submission: DocumentSubmitted) -> None:
         """Raises DocumentRefused: another document has the name; NotFound: what is to be deleted is
@@ -42,7 +49,7 @@ class WriteGate:
         except (Retryable, TimeoutError) as error:
             log.warning("a write is checked later", extra={"cause": str(error)})
             return
-        acl = self._recent.get(key) if acl is None else acl
+        acl = self._recent_groups(key) if acl is None else acl
         if submission.deleted:
             if acl is None or not caller.may_read(acl):
                 raise NotFound(NO_DOCUMENT)
@@ -60,7 +67,11 @@ class WriteGate:
         if submission.deleted:
             return
         key = (submission.tenant, submission.document_id)
-        self._recent[key] = submission.acl
+        self._recent[key] = (submission.acl, self._clock() + RECENT_SECONDS)
         self._recent.move_to_end(key)
         if len(self._recent) > MOST_RECENT:
             self._recent.popitem(last=False)
+
+    def _recent_groups(self, key: tuple[str, str]) -> Groups | None:
+        acl, until = self._recent.get(key, (None, 0.0))
+        return acl if self._clock() < until else None

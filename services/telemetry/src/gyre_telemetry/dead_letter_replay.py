@@ -12,7 +12,7 @@ from gyre_common.bus.dead_letters import (
     read_cause,
     unknown_cause,
 )
-from gyre_common.bus.envelope import Headers
+from gyre_common.bus.envelope import Headers, text_header
 from gyre_common.bus.record import RawRecord, RecordTooLarge, UnreadValue, digest_and_size
 from gyre_common.bus.replaying import replay_headers
 from gyre_common.errors import GyreError
@@ -96,7 +96,10 @@ class Replayer:
             raise _Stays(Outcome.REFUSED, f"it came from {cause.topic}, which is not sent to here")
         for origin in await _origins(log, raw, cause):
             if topic in self._compacted and await _is_superseded(log, origin):
-                raise _Stays(Outcome.SUPERSEDED, f"{topic} has a newer record of its key: drop it")
+                raise _Stays(
+                    Outcome.SUPERSEDED,
+                    f"{topic} has a newer record of its key, or removed it: drop it",
+                )
             headers = replay_headers(origin)
             partition = None if cause is None else origin.partition
             try:
@@ -119,11 +122,27 @@ async def _origins(
         ]
     timestamp = cause.timestamp
     if timestamp is None:  # it was parked by an earlier version
-        timestamp = int(cause.parked_at.timestamp() * 1000)
+        timestamp = await _timestamp_there(log, raw, cause)
+    if timestamp is None:  # before all others, so that it overtakes none of its key
+        timestamp = 0
+        if not text_header(own, "ce_time"):
+            own.append(("ce_time", cause.parked_at.isoformat().encode()))
     place = (cause.topic, cause.partition, cause.offset, timestamp)
     if not cause.digest:
         return [OriginRecord(*place, raw.key, raw.value, own)]
     return await _still_there(log, cause)
+
+
+async def _timestamp_there(log: DeadLetterLog, raw: RawRecord, cause: Cause) -> int | None:
+    """Of the record that the letter came from; None where it is no longer there."""
+    begin, end = await log.bounds(cause.topic, cause.partition)
+    found: int | None = None
+    if begin <= cause.offset < end:
+        place = log.read(cause.topic, cause.offset, cause.offset + 1, partition=cause.partition)
+        async for records in place:
+            same = [one for one in records if (one.offset, one.key) == (cause.offset, raw.key)]
+            found = same[0].timestamp if same else found
+    return found
 
 
 async def _still_there(log: DeadLetterLog, cause: Cause) -> Sequence[OriginRecord]:
@@ -150,9 +169,9 @@ async def _still_there(log: DeadLetterLog, cause: Cause) -> Sequence[OriginRecor
 
 
 async def _is_superseded(log: DeadLetterLog, origin: OriginRecord) -> bool:
+    """Also where it is no longer there: a newer record, which may be gone as well, removed it."""
     _, end = await log.bounds(origin.topic, origin.partition)
-    newer = log.read(origin.topic, origin.offset + 1, end, partition=origin.partition)
-    superseded = False
-    async for records in newer:
-        superseded = superseded or any(record.key == origin.key for record in records)
-    return superseded
+    offsets: list[int] = []
+    async for records in log.read(origin.topic, origin.offset, end, partition=origin.partition):
+        offsets += [record.offset for record in records if record.key == origin.key]
+    return offsets != [origin.offset]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from gyre.telemetry.v1 import telemetry_pb2
+from gyre_client.errors import GyreError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gyre_gateway.errors import renamed
@@ -127,10 +128,21 @@ async def _decided(
     body: ChosenLetters,
     actor: str,
 ) -> Json:
-    chosen = None if body.offsets else body.as_filter()
+    wanted = body.as_filter()
+    # Telemetry refuses offsets beside a filter, so that nobody believes that both count.
+    chosen = wanted if wanted.ByteSize() or not body.offsets else None
     about: dict[str, Any] = {"chosen": chosen, "actor": actor or "somebody", "reason": body.reason}
+    decided: list[Json] = []
     with renamed(_FIELDS):
-        return page([as_json(one) async for one in decide(topic, body.offsets, **about)])
+        try:
+            async for one in decide(topic, body.offsets, **about):
+                decided.append(as_json(one))  # noqa: PERF401 (what came before an error counts)
+        except GyreError as error:
+            if decided:
+                last = decided[-1]["offset"]
+                error.args = (f"{error}; decided before: {len(decided)}, up to offset {last}",)
+            raise
+    return page(decided)
 
 
 def _letter(letter: telemetry_pb2.DeadLetter) -> Json:

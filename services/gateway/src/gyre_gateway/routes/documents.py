@@ -171,7 +171,9 @@ async def show(document_id: str, gyre: Gyre) -> Json:
     responses=replying({**_SUBMISSION, "deleted": True}, HTTPStatus.ACCEPTED),
 )
 async def delete(document_id: str, gyre: Gyre, idempotency_key: IdempotencyKey = "") -> Json:
-    """It is gone from search a moment later; what does not exist stays so."""
+    """It is gone from search a moment later. 404 where there is none, or none that the caller may
+    read.
+    """
     with renamed({"document.document_id": "document_id"}):
         submission_id = await gyre.documents.delete(document_id, idempotency_key=idempotency_key)
     return {"document_id": document_id, "submission_id": submission_id, "deleted": True}

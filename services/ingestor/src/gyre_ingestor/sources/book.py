@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gyre_common.context import request_context
 from gyre_common.errors import FailedPrecondition, InvalidInput, NotFound
 from gyre_common.events.event import now
 from gyre_common.events.publisher import Publisher
@@ -40,6 +41,9 @@ class SourceStanding:
 class SourceBook:
     """Serves requests about sources; everything it changes, it changes by an event.
 
+    Who may not read what a source brings may not change it either, unless their key is for every
+    tenant.
+
     Raises Retryable, from what changes something: Kafka did not confirm in time.
     """
 
@@ -61,6 +65,7 @@ class SourceBook:
 
         Raises:
             InvalidInput: a setting cannot work; it names it.
+            NotFound: one of that name is there, and its groups are not the caller's.
             FailedPrecondition: one of that name is being removed.
         """
         _check_size("acl", sum(map(len, source.acl)))
@@ -69,6 +74,8 @@ class SourceBook:
             next_time(source.schedule, now())
         await asyncio.to_thread(self._opener.open, source)
         before = self._view.get(SourceKey.of(source))
+        if before is not None and not _may_change(before):
+            raise _not_there(source.name)
         if before is not None and before.removed:
             raise FailedPrecondition(f"{source.name} is being removed: add it again in a moment")
         paused = before.paused if before else False
@@ -98,23 +105,28 @@ class SourceBook:
 
     async def pause(self, tenant: str, name: str, *, paused: bool, actor: str) -> None:
         """Stop its syncs, or let it sync again. Raises NotFound."""
-        source = self._existing(tenant, name)
+        source = self._own(tenant, name)
         if source.paused != paused and not source.removed:
             changed = source.model_copy(update={"paused": paused, "actor": actor})
             await self._change(changed, syncs=True)
 
     async def remove(self, tenant: str, name: str, *, keeps_documents: bool, actor: str) -> None:
         """Remove it, and unless it `keeps_documents` what it brought. Raises NotFound."""
-        source = self._existing(tenant, name)
+        source = self._own(tenant, name)
         update = {"removed": True, "keeps_documents": keeps_documents, "actor": actor}
         await self._change(source.model_copy(update=update), syncs=True)
 
     def _existing(self, tenant: str, name: str) -> SourceChanged:
         source = self._view.get(SourceKey(tenant, name))
         if source is None:
-            raise NotFound(
-                f"there is no source {name!r}: `gyre sources list` shows those there are"
-            )
+            raise _not_there(name)
+        return source
+
+    def _own(self, tenant: str, name: str) -> SourceChanged:
+        """One that the caller may change."""
+        source = self._existing(tenant, name)
+        if not _may_change(source):
+            raise _not_there(name)
         return source
 
     async def _change(self, source: SourceChanged, *, syncs: bool) -> SourceStanding:
@@ -134,6 +146,15 @@ class SourceBook:
         at = now()
         await self._publisher.publish(SYNC_REQUESTED, sync_request(source, reason, at))
         return at
+
+
+def _may_change(source: SourceChanged) -> bool:
+    caller = request_context()
+    return caller.is_for_every_tenant or caller.may_read(source.acl)
+
+
+def _not_there(name: str) -> NotFound:
+    return NotFound(f"there is no source {name!r}: `gyre sources list` shows those there are")
 
 
 def _check_size(field: str, characters: int) -> None:

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DocumentEvent, DocumentStatus, Screening } from "../../messages.ts";
-import { nameOf, notesOf, screeningOf, standingOf, textName } from "./words.ts";
+import {
+  nameOf,
+  notesOf,
+  rejectionBesideScreening,
+  screeningOf,
+  standingOf,
+  textName,
+} from "./words.ts";
 
 test("a text is kept under the words of its title, in any script", () => {
   assert.equal(textName("  Green tea: how hot? "), "texts/green-tea-how-hot.md");
@@ -46,4 +53,19 @@ test("what was seen is that of the newest revision, with the last decision", () 
     reason: "a trap",
   };
   assert.equal(standingOf(kept), "No answer rests on it. It was kept out: a trap");
+});
+
+test("why a change was turned away stands beside what was seen in what is there", () => {
+  const screening = { findings: [{ kind: "instructions" }] };
+  const event = (state: string, revision: number) =>
+    ({ state, revision, screening: revision === 3 ? screening : undefined }) as DocumentEvent;
+  const shown = (state: string, ...timeline: DocumentEvent[]) =>
+    rejectionBesideScreening({ state, revision: 3, timeline } as DocumentStatus);
+  const rejected = event("DOCUMENT_STATE_REJECTED", 4);
+  assert.equal(
+    shown("DOCUMENT_STATE_REJECTED", event("DOCUMENT_STATE_INDEXED", 3), rejected),
+    rejected,
+  );
+  const held = event("DOCUMENT_STATE_QUARANTINED", 3);
+  assert.equal(shown("DOCUMENT_STATE_QUARANTINED", held), undefined);
 });

@@ -24,6 +24,12 @@ export function rejectionOf({ state, timeline }: DocumentStatus): DocumentEvent 
   return timeline.findLast((event) => event.state === state);
 }
 
+/** What kept it out, where its screening does not say so itself: that may be an older revision's. */
+export function rejectionBesideScreening(document: DocumentStatus): DocumentEvent | undefined {
+  const isSaid = screeningOf(document) && document.state === "DOCUMENT_STATE_QUARANTINED";
+  return isSaid ? undefined : rejectionOf(document);
+}
+
 /** What of its newest revision was not read. */
 export function notesOf({ revision, timeline }: DocumentStatus): string[] {
   return timeline.filter((event) => event.revision === revision).flatMap(({ notes }) => notes);
