@@ -329,11 +329,12 @@ class Member(EventBus):
 class _NobodySkips:
     """Stands for `Holding`: a held partition stays held until its member is replaced."""
 
-    def __init__(self) -> None:
-        self.notes: dict[TopicPartition, tuple[int, str]] = {}
-
     def hold(self, partition: object, consumer: object) -> None:
         """See `Holding`."""
+
+    def note(self, place: object, watermark: object) -> tuple[None, str]:
+        """See `Holding`."""
+        return None, ""
 
     def stop(self) -> None:
         """See `Holding`."""

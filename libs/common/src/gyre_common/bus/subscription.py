@@ -313,7 +313,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         partition_of: dict[TopicPartition, Partition] = {}
         for partition in self.scheduler.partitions:
             place = TopicPartition(partition.topic, partition.number)
-            resume_at, note = self._holding.notes.get(place, (None, ""))
+            resume_at, note = self._holding.note(place, partition.watermark)
             offset = resume_at if partition.watermark is None else partition.watermark
             if place in assigned and offset is not None and (offset, note) != partition.committed:
                 offsets[place] = offset, note
