@@ -344,6 +344,9 @@ class _NobodySkips:
     def stop(self) -> None:
         """See `Holding`."""
 
+    def forget(self) -> None:
+        """See `Holding`."""
+
 
 class _Reread:
     """Stands for `Rereader`."""
