@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.descriptor import FileDescriptor
 from gyre.generator.v1 import generator_pb2, generator_pb2_grpc
@@ -33,12 +34,16 @@ class Replica(
         self.name = name
         self.answered = answered
         self.refusals = 0
+        self.cuts = 0
 
     async def Retrieve(self, request: Any, context: Any) -> retriever_pb2.RetrieveResponse:
         await self._answer()
         return retriever_pb2.RetrieveResponse()
 
     async def Answer(self, request: Any, context: Any) -> generator_pb2.AnswerResponse:
+        if self.cuts:
+            self.cuts -= 1
+            await context.abort(grpc.StatusCode.CANCELLED)
         await self._answer()
         return generator_pb2.AnswerResponse()
 
@@ -132,6 +137,15 @@ async def test_what_changes_nothing_is_made_again_and_nothing_else_is(replicas: 
         with pytest.raises(Unavailable, match="not now"):
             await retrieve(connection)()
         assert replica.refusals == 99 - 4
+
+
+async def test_what_was_begun_and_cut_off_is_not_made_again(replicas: Replicas) -> None:
+    replica = await replicas.start("one")
+    async with channel(replicas.address) as connection:
+        replica.cuts = 2
+        with pytest.raises(Unavailable):
+            await answer(connection)()
+        assert (replica.cuts, replicas.answered.total()) == (1, 0)
 
 
 def test_every_method_that_is_made_again_exists() -> None:

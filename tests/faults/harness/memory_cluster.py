@@ -18,6 +18,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from gyre_common.bus.dead_letters import cause_of
 from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.held_records import HeldRecord
 from gyre_common.bus.port import EventBus
 from gyre_common.bus.record import RawRecord
 from gyre_common.bus.scheduler import Handling
@@ -329,13 +330,21 @@ class Member(EventBus):
 class _NobodySkips:
     """Stands for `Holding`: a held partition stays held until its member is replaced."""
 
-    def __init__(self) -> None:
-        self.notes: dict[TopicPartition, tuple[int, str]] = {}
-
     def hold(self, partition: object, consumer: object) -> None:
         """See `Holding`."""
 
+    async def before(self) -> list[HeldRecord]:
+        """See `Holding`."""
+        return []
+
+    def note(self, place: object, watermark: object) -> tuple[None, str]:
+        """See `Holding`."""
+        return None, ""
+
     def stop(self) -> None:
+        """See `Holding`."""
+
+    def forget(self) -> None:
         """See `Holding`."""
 
 

@@ -242,6 +242,61 @@ async def test_so_many_held_tenants_are_no_fault_of_theirs() -> None:
     assert (broker.scheduler.problems, broker.scheduler.troubles) == ([], [])
 
 
+async def test_only_the_record_that_stopped_all_lets_all_go_on() -> None:
+    listener = Listener()
+    broker = Broker(one_by_one(listener))
+    broker.bring(DAMAGED)
+    await eventually(lambda: broker.holding)
+    broker.scheduler.breakers.open("50 records in a row could not be handled", None)
+    broker.bring(message_value(0, "bad"), partition=1)
+    await eventually(lambda: len(broker.holding) == 2)
+    first, second = broker.scheduler.problems
+    assert "partition 1 is held at offset 0" in first
+    assert "partition 0 is held at offset 0" in second
+    damaged, stop = broker.holding
+    broker.scheduler.skip(damaged)
+    assert (broker.scheduler.problems, broker.paused) == ([str(stop)], {0, 1})
+    broker.scheduler.skip(stop)
+    assert (broker.scheduler.problems, broker.paused) == ([], set())
+
+
+async def test_a_partition_that_is_read_again_waits_until_others_may_go_on() -> None:
+    listener = Listener()
+    broker = Broker(one_by_one(listener))
+    broker.bring(DAMAGED)
+    await eventually(lambda: broker.holding)
+    broker.scheduler.breakers.open("50 records in a row could not be handled", None)
+    broker.bring(message_value(0, "bad"), partition=1)
+    await eventually(lambda: len(broker.holding) == 2)
+    damaged, stop = broker.holding
+    broker.scheduler.give_up(damaged)
+    assert broker.paused == {0, 1}
+    broker.scheduler.skip(stop)
+    assert broker.paused == set()
+    broker.bring(message_value(2))
+    await eventually(lambda: listener.deliveries == [2])
+
+
+async def test_tenants_are_held_again_at_what_is_read_again() -> None:
+    listener = Listener()
+    broker = Broker(by_tenant(listener), replace(QUICK, parked_streak=1))
+    broker.bring(message_value(0, "bad"), message_value(1, "bad"), key=b"acme/a")
+    await eventually(lambda: broker.holding)
+    broker.bring(DAMAGED, start=2, key=b"zoo/a")
+    await eventually(lambda: len(broker.holding) == 2)
+    tenant, damaged = broker.holding
+    broker.scheduler.give_up(damaged)
+    assert (broker.scheduler.troubles, broker.scheduler.tenants.held) == ([], set())
+    broker.bring(message_value(1, "bad"), start=1, key=b"acme/a")
+    broker.bring(message_value(2), start=2, key=b"zoo/a")
+    await eventually(lambda: len(broker.holding) == 3 and listener.deliveries == [2])
+    again = broker.holding[-1]
+    assert again.pending.raw.offset == tenant.pending.raw.offset
+    broker.scheduler.skip(again)
+    await eventually(lambda: again.pending.partition.watermark == 3)
+    assert (broker.scheduler.troubles, broker.parked) == ([], [0])
+
+
 async def test_the_rest_of_a_held_tenants_batch_waits_in_its_order() -> None:
     deliveries: list[int] = []
 

@@ -42,6 +42,7 @@ _POLL_MS = 500
 _ASK_AGAIN = 0.3
 _LENGTHS_OF_CAUSES = 1_000, 300, 100, 30
 _MOST_METADATA = 4_000
+_EXPECTED = KafkaError, GyreError, TimeoutError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +214,27 @@ class Holding:
             waiting.cancel()
         self._waiting[place] = asyncio.create_task(self._until_skipped(held, consumer))
 
+    async def before(self) -> list[HeldRecord]:
+        """What the group held when it last committed. Raises as `held_by`, or TimeoutError."""
+        async with asyncio.timeout(_END_LIMIT):
+            return await held_by(self._servers, [self._group_id])
+
+    def note(self, place: TopicPartition, watermark: int | None) -> tuple[int | None, str]:
+        """What to commit of a partition, all of which is done below the watermark: an offset while
+        there is none, and metadata.
+        """
+        records = self._records[place]
+        done = [
+            tenant
+            for tenant, record in records.items()
+            if (place, tenant) not in self._waiting and record.offset < (watermark or 0)
+        ]
+        for tenant in done:  # read again, and handled this time
+            del records[tenant]
+        if done:
+            self._note(place, self.notes.pop(place)[0])
+        return self.notes.get(place, (None, ""))
+
     def stop(self) -> None:
         """Wait no more; the notes stay."""
         for waiting in self._waiting.values():
@@ -233,10 +255,11 @@ class Holding:
                 self._records[place][held.tenant] = record
                 self._note(place, resume_at)
                 skipped = await self._first_of_skip_and_copy(held, record)
-            except (KafkaError, GyreError, TimeoutError) as error:
+            except Exception as error:
                 log.warning(
                     "held, and not known whether skipped",
                     extra=self._scheduler.log_fields(cause=describe(error)),
+                    exc_info=None if isinstance(error, _EXPECTED) else error,
                 )
                 await asyncio.sleep(_PAUSE_AFTER_FAILURE)
             else:
@@ -249,8 +272,16 @@ class Holding:
         if skipped:
             self._scheduler.skip(held)
         elif place in consumer.assignment():
+            self._stop_at(place)
             consumer.seek(place, _resume_at(held.pending, None))
             self._scheduler.give_up(held)
+
+    def _stop_at(self, place: TopicPartition) -> None:
+        """Wait no more for tenants that are held there. Their notes stay until they are held again,
+        so that a skip decided meanwhile counts.
+        """
+        for each in [key for key in self._waiting if key[0] == place]:
+            self._waiting.pop(each).cancel()
 
     async def _first_of_skip_and_copy(self, held: Held, record: HeldRecord) -> bool:
         """Whether it was skipped, as against read well. Raises as both do."""

@@ -128,6 +128,12 @@ class Holds:
             self._measures.tenants_held.set(len(self._of_tenants))
         return place.take_back(held.pending)
 
+    def release_tenants(self, partition: Partition) -> None:
+        """Whoever is held at a record of this partition, which is read again."""
+        for held in [*self._of_tenants.values()]:
+            if held.pending.partition is partition:
+                self.release(held)
+
     def forget(self) -> None:
         """The partitions went elsewhere."""
         for held in self._of_partitions.values():

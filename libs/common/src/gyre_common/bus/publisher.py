@@ -9,7 +9,12 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+)
 
 from gyre_common.bus.envelope import Headers, headers_for
 from gyre_common.bus.record import RecordTooLarge, check_size, id_for_next_event
@@ -25,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _LIMIT_WHILE_DOWN = 1.0
 _PAUSE_WHILE_DOWN = 0.5
+_CANCEL_AGAIN = 0.01
 
 
 class KafkaPublisher:
@@ -40,7 +46,7 @@ class KafkaPublisher:
         self.topics = TopicMaker(servers)
         self._producer: AIOKafkaProducer | None = None
         self._replacing = asyncio.Lock()
-        self._leaving: list[asyncio.Task[None]] = []
+        self._ended: AIOKafkaProducer | None = None
         self._down = False
         self._watching: asyncio.Task[None] | None = None
 
@@ -54,7 +60,7 @@ class KafkaPublisher:
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
-        await asyncio.gather(self._stop(producer), *self._leaving)
+        await self._stop(producer)
 
     @property
     def problem(self) -> str | None:
@@ -110,8 +116,10 @@ class KafkaPublisher:
                     raise Unavailable("the bus is not open")
                 producer = self._producer
                 try:
+                    if producer is self._ended:
+                        raise ProducerClosed
                     await producer.send_and_wait(name, value, key, partition, headers=headers)
-                except OutOfOrderSequenceNumber:
+                except (OutOfOrderSequenceNumber, ProducerClosed):
                     producer = await self._replaced(producer)
                     await producer.send_and_wait(name, value, key, partition, headers=headers)
         except MessageSizeTooLargeError as error:
@@ -153,8 +161,13 @@ class KafkaPublisher:
                 log.warning(
                     "replacing a producer that left a gap", extra={"servers": self._servers}
                 )
-                self._producer = await self._connected()
-                self._leaving.append(asyncio.create_task(self._stop(producer)))
+                self._ended = producer
+                await end_without_flush(producer)
+                following = await self._connected()
+                if self._producer is producer:
+                    self._producer, self._ended = following, None
+                else:  # closed meanwhile
+                    await self._stop(following)
             if self._producer is None:
                 raise Unavailable("the bus is not open")
             return self._producer
@@ -171,3 +184,22 @@ class KafkaPublisher:
                 ):
                     await admin.list_topics()
                     self._down = False
+
+
+async def end_without_flush(producer: AIOKafkaProducer) -> None:
+    """Whoever waits for it gets `OutOfOrderSequenceNumber`.
+
+    A flush would come later than what the next producer writes: an older event of a key would take
+    the place of a newer one.
+    """
+    accumulator, sending = producer._message_accumulator, producer._sender.sender_task
+    accumulator.fail_all(OutOfOrderSequenceNumber())
+    accumulator.reenqueue = _drop
+    while not sending.done():  # it waits for each request under way, a cancellation each
+        sending.cancel()
+        await asyncio.wait([sending], timeout=_CANCEL_AGAIN)
+    await producer.stop()
+
+
+def _drop(batch: object) -> None:
+    """Instead of trying it again."""

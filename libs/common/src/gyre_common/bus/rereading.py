@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from gyre_common.bus.envelope import Headers
-from gyre_common.bus.record import LeftValue, RawRecord, RecordGone
+from gyre_common.bus.record import LeftValue, RawRecord, RecordGone, UnreadValue
 from gyre_common.bus.topics import opened
 from gyre_common.errors import Retryable, Unavailable
 
@@ -52,7 +52,7 @@ class Rereader:
         """The whole record.
 
         Raises:
-            Retryable: Kafka does not answer.
+            Retryable: Kafka does not answer, or with a damaged batch: another copy may be intact.
             RecordGone: it is there no more.
         """
         place = TopicPartition(raw.topic, raw.partition)
@@ -60,8 +60,9 @@ class Rereader:
             runs = self._runs.setdefault(place, deque(maxlen=_RUNS))
             record = next((run.pop(raw.offset) for run in runs if raw.offset in run), None)
             if record is None:
-                runs.append(await self._fetch(place, raw.offset))
-                record = runs[-1].pop(raw.offset, None)
+                run = await self._fetch(place, raw.offset)
+                record = run.pop(raw.offset, None)
+                runs.append(run)
         if record is None:
             raise RecordGone(f"{raw.topic} has no offset {raw.offset} in {raw.partition} any more")
         return record
@@ -71,8 +72,18 @@ class Rereader:
         self._runs.clear()
 
     async def _fetch(self, place: TopicPartition, offset: int) -> Run:
-        records = await _records(self._servers, place, offset)
-        return {record.offset: record for record in records}
+        """Raises Retryable where the record is part of a damaged batch. Others are left out."""
+        run: Run = {}
+        for record in await _records(self._servers, place, offset):
+            value = record.value
+            if not isinstance(value, UnreadValue) or not value.damaged:
+                run[record.offset] = record
+            elif value.first <= offset <= record.offset:
+                raise Retryable(
+                    f"{place.topic} cannot be read again in {place.partition} at offset {offset}: "
+                    f"{value.reason}"
+                )
+        return run
 
 
 async def read_first(servers: str, raw: RawRecord, offset: int) -> RawRecord | None:

@@ -388,7 +388,7 @@ class Scheduler:
         self.finish(pending)
         if self.failed:
             return
-        if held.tenant is None:
+        if held.tenant is None and (held.breaker is Scope.TOPIC or not self._stops):
             self.stopped = None
         for each in self.partitions:
             self._resume_if_it_may(each)
@@ -398,14 +398,24 @@ class Scheduler:
         """Forget what was read of a held partition: it is read again, once it is resumed here.
 
         Nothing of it runs, and it has been paused for so long that nothing of it is on its way.
+        Tenants that are held there are held again once their records were read.
         """
         partition = held.pending.partition
         if self.holds.release(held) is None:
             return
+        self.holds.release_tenants(partition)
         self.partitions.remove(partition)
         del self._by_place[partition.topic, partition.number]
         self._turn = 0
-        self._flow.resume(partition)
+        following = self.partition_at(partition.topic, partition.number)
+        following.paused = True
+        self._resume_if_it_may(following)
+        self._wake()
+
+    @property
+    def _stops(self) -> list[Held]:
+        """Records at which everything stopped."""
+        return [held for held in self.holds if held.breaker is Scope.TOPIC]
 
     @property
     def problems(self) -> list[str]:
@@ -420,7 +430,8 @@ class Scheduler:
         ]
         if self.stopped is None:
             return problems
-        return problems[:1] or [self.stopped]
+        first = [str(held) for held in self._stops] or [self.stopped]
+        return list(dict.fromkeys(first + problems))
 
     @property
     def troubles(self) -> list[str]:

@@ -22,6 +22,7 @@ from gyre_common.errors import (
     Unavailable,
 )
 from gyre_common.identities import Identity, identity_of, is_key
+from gyre_common.rpc.balancing import BEGUN, may_be_done_twice
 from gyre_common.rpc.metadata import AUTHORIZATION, read_context, text_of
 from gyre_common.rpc.permissions import check_permission
 from gyre_common.rpc.request_times import check_times
@@ -96,12 +97,16 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg
     def _wrapped(self, method: str, handler: Any) -> Any:
         shape = f"{_FLOW[handler.request_streaming]}_{_FLOW[handler.response_streaming]}"
         inner: Behaviour = getattr(handler, shape)
+        is_ours = not method.startswith((_INFRASTRUCTURE, _STARTING))
+        says_begun = is_ours and not may_be_done_twice(method)
         surrounding = self._guarding if method.startswith(_INFRASTRUCTURE) else self._answering
 
         # Streams with `context.write`, not as a generator: then a cancelled call unwinds here, in
         # the task and context that it ran in, and not whenever the generator is collected.
         async def behaviour(request: Request, context: Context) -> Any:
             async with surrounding(method, context) as caller:
+                if says_begun:
+                    await context.send_initial_metadata(((BEGUN, "1"),))
                 readable = _each_sound(request) if handler.request_streaming else _sound(request)
                 replies = inner(_in_the_name_of(caller, readable), context)
                 if not hasattr(replies, "__aiter__"):

@@ -28,6 +28,13 @@ REPEATABLE: Mapping[str, tuple[str, ...]] = {
 }
 """Methods that change nothing. Others are made again by gRPC only where no server has seen them."""
 
+_REPEATABLE_PATHS = {
+    f"/{service}/{name}" for service, names in REPEATABLE.items() for name in names
+}
+
+BEGUN = "gyre-begun"
+"""Metadata that a server sends before it begins what must not be done twice."""
+
 _RETRIES = {
     "maxAttempts": 4,
     "initialBackoff": "0.05s",
@@ -41,7 +48,8 @@ _THROTTLING = {"maxTokens": 100, "tokenRatio": 0.1}
 
 class Tries:
     """Of a call of any method: a server that stops cancels what reached it and was not begun, so
-    that may be made again. What it has begun, it ends, or says UNAVAILABLE (`RpcServer.drain`).
+    that may be made again. What it has begun, it ends, or says UNAVAILABLE (`RpcServer.drain`); a
+    handler that takes no notice of that is cut off, but has said `BEGUN`.
     """
 
     def __init__(self) -> None:
@@ -52,9 +60,18 @@ class Tries:
         self._left = 0
 
     def may_be_made_again(self, error: grpc.aio.AioRpcError) -> bool:
-        """Whether a call that ended so was begun by nobody."""
+        """Whether a call that ended so was begun by nobody, or may be done twice."""
         self._left -= 1
-        return self._left >= 0 and error.code() is grpc.StatusCode.CANCELLED
+        if self._left < 0 or error.code() is not grpc.StatusCode.CANCELLED:
+            return False
+        return all(key != BEGUN for key, _ in error.initial_metadata() or ())
+
+
+def may_be_done_twice(path: str) -> bool:
+    """Of a method, by `/service/method`. A server that sends metadata early would end gRPC's tries
+    of these.
+    """
+    return path in _REPEATABLE_PATHS
 
 
 def target_of(addresses: str) -> str:
