@@ -1,6 +1,8 @@
 """Verb `compare`: asks live and the candidate the held-out questions, and writes the verdict."""
 
 from gyre.embedder.v1 import embedder_pb2, embedder_pb2_grpc
+from gyre_common.context import RequestContext, use_context
+from gyre_common.events.event import DEFAULT_TENANT, EVERY_TENANT
 from gyre_common.rpc import call, channel
 from gyre_common.store import Store
 
@@ -62,6 +64,12 @@ async def _until_served(spec: RunSpec, settings: TrainerSettings) -> None:
     request = embedder_pb2.EmbedRequest(
         texts=["Is the candidate there?"], version=spec.version, side=embedder_pb2.SIDE_QUERY
     )
+    tenant = DEFAULT_TENANT if spec.tenant == EVERY_TENANT else spec.tenant
+    with use_context(RequestContext(tenant=tenant)):
+        await _embedded(request, settings)
+
+
+async def _embedded(request: embedder_pb2.EmbedRequest, settings: TrainerSettings) -> None:
     async with channel(settings.embedder_address, key=settings.key) as opened:
         embed = embedder_pb2_grpc.EmbedderServiceStub(opened).Embed
         await retry_while_away(
