@@ -1,7 +1,7 @@
 """The topics of dead letters in memory, and those that they came from."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from zlib import crc32
@@ -36,11 +36,11 @@ class MemoryDeadLetters:
         """What is older has passed the topic's retention."""
         self._first[topic, partition] = before
 
-    async def topics(self) -> Sequence[str]:
+    async def all_bounds(self) -> Mapping[str, tuple[int, int]]:
         """See `DeadLetterLog`."""
-        return sorted(
-            {name for (name, _), log in self._records.items() if log and name.endswith(DLQ_SUFFIX)}
-        )
+        logs = self._records.items()
+        names = {name for (name, _), log in logs if log and name.endswith(DLQ_SUFFIX)}
+        return {name: await self.bounds(name) for name in names}
 
     async def bounds(self, topic: str, partition: int = 0) -> tuple[int, int]:
         """See `DeadLetterLog`."""

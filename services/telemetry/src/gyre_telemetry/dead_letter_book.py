@@ -17,8 +17,8 @@ class DeadLetterLog(Protocol):
     says what every one promises. Raises, from every method: Unavailable.
     """
 
-    async def topics(self) -> Sequence[str]:
-        """The names of the topics of dead letters."""
+    async def all_bounds(self) -> Mapping[str, tuple[int, int]]:
+        """`bounds` of every topic of dead letters, by name."""
 
     async def bounds(self, topic: str, partition: int = 0) -> tuple[int, int]:
         """The first offset that is there, and the next one that will be."""
@@ -128,14 +128,13 @@ class DeadLetterBook:
 
     async def refresh(self, log: DeadLetterLog) -> None:
         """Read what is new on every topic. Raises as the log does."""
-        names = await log.topics()
-        for name in self._topics.keys() - set(names):
+        bounds = await log.all_bounds()
+        for name in self._topics.keys() - bounds.keys():
             del self._topics[name]
-        for name in names:
-            await self._read_on(log, name)
+        for name in sorted(bounds):
+            await self._read_on(log, name, *bounds[name])
 
-    async def _read_on(self, log: DeadLetterLog, name: str) -> None:
-        first, end = await log.bounds(name)
+    async def _read_on(self, log: DeadLetterLog, name: str, first: int, end: int) -> None:
         topic = self._topics.get(name)
         if topic is None or end < topic.end:  # the topic was made anew
             topic = self._topics[name] = LetterTopic(first)

@@ -5,7 +5,7 @@ why, and goes when the letter goes (docs/adr/0050).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -185,12 +185,27 @@ class KafkaDeadLetters:
         """The names of the topics of dead letters."""
         return sorted(name for name in await self._consumer.topics() if name.endswith(DLQ_SUFFIX))
 
+    async def all_bounds(self) -> Mapping[str, tuple[int, int]]:
+        """`bounds` of every topic of dead letters, asked at once: each question takes a quarter of
+        a second, however many topics it is about.
+        """
+        names = await self.topics()
+        if not names:
+            return {}
+        begins, ends = await self._bounds([TopicPartition(name, 0) for name in names])
+        return {place.topic: (first, ends[place]) for place, first in begins.items()}
+
     async def bounds(self, topic: str, partition: int = 0) -> tuple[int, int]:
         """The first offset that is there, and the next one that will be."""
         place = TopicPartition(topic, partition)
-        begins = await self._consumer.beginning_offsets([place])
-        ends = await self._consumer.end_offsets([place])
+        begins, ends = await self._bounds([place])
         return begins[place], ends[place]
+
+    async def _bounds(
+        self, places: Sequence[TopicPartition]
+    ) -> tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]]:
+        begins = await self._consumer.beginning_offsets(places)
+        return begins, await self._consumer.end_offsets(places)
 
     async def read(
         self, topic: str, start: int, end: int, *, partition: int = 0
