@@ -136,13 +136,13 @@ async def _origins(
 async def _timestamp_there(log: DeadLetterLog, raw: RawRecord, cause: Cause) -> int | None:
     """Of the record that the letter came from; None where it is no longer there."""
     begin, end = await log.bounds(cause.topic, cause.partition)
-    found: int | None = None
+    timestamp: int | None = None
     if begin <= cause.offset < end:
         place = log.read(cause.topic, cause.offset, cause.offset + 1, partition=cause.partition)
         async for records in place:
             same = [one for one in records if (one.offset, one.key) == (cause.offset, raw.key)]
-            found = same[0].timestamp if same else found
-    return found
+            timestamp = same[0].timestamp if same else timestamp
+    return timestamp
 
 
 async def _still_there(log: DeadLetterLog, cause: Cause) -> Sequence[OriginRecord]:
