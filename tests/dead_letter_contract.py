@@ -24,6 +24,8 @@ class DeadLetterLogContract:
         assert {(raw.topic, raw.partition, raw.key) for raw in records} == {(letters, 0, b"k\xff")}
         assert [list(raw.headers) for raw in records] == [HEADERS] * 4
         assert [raw async for some in log.read(letters, 7, 7) for raw in some] == []
+        side_by_side = [raw async for some in log.read_all({letters: (2, 6)}) for raw in some]
+        assert [raw.value for raw in side_by_side] == [b"2", b"3", b"4", b"5"]
         bounds = await log.all_bounds()
         assert bounds[letters] == (0, 7)
         assert topic not in bounds

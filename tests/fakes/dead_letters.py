@@ -55,6 +55,14 @@ class MemoryDeadLetters:
         for at in range(0, len(records), _AT_ONCE):
             yield records[at : at + _AT_ONCE]
 
+    async def read_all(
+        self, ranges: Mapping[str, tuple[int, int]]
+    ) -> AsyncIterator[Sequence[RawRecord]]:
+        """See `DeadLetterLog`."""
+        for topic, (start, end) in ranges.items():
+            async for records in self.read(topic, start, end):
+                yield records
+
     async def put(
         self,
         topic: str,

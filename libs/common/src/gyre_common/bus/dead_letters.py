@@ -186,13 +186,15 @@ class KafkaDeadLetters:
         return sorted(name for name in await self._consumer.topics() if name.endswith(DLQ_SUFFIX))
 
     async def all_bounds(self) -> Mapping[str, tuple[int, int]]:
-        """`bounds` of every topic of dead letters, asked at once: each question takes a quarter of
-        a second, however many topics it is about.
+        """`bounds` of every topic of dead letters. Asked at once, and of topics that the consumer
+        has by then: it looks for others one by one, a tenth of a second each.
         """
-        names = await self.topics()
-        if not names:
+        places = [TopicPartition(name, 0) for name in await self.topics()]
+        if not places:
             return {}
-        begins, ends = await self._bounds([TopicPartition(name, 0) for name in names])
+        self._consumer.assign(places)
+        self._consumer.pause(*places)
+        begins, ends = await self._bounds(places)
         return {place.topic: (first, ends[place]) for place, first in begins.items()}
 
     async def bounds(self, topic: str, partition: int = 0) -> tuple[int, int]:
@@ -217,6 +219,23 @@ class KafkaDeadLetters:
         while await self._consumer.position(place) < end:
             for records in (await self._consumer.getmany(place, timeout_ms=_POLL_MS)).values():
                 yield [record for record in records if record.offset < end]
+
+    async def read_all(
+        self, ranges: Mapping[str, tuple[int, int]]
+    ) -> AsyncIterator[Sequence[RawRecord]]:
+        """As `read`, of several topics of dead letters side by side."""
+        ends = {TopicPartition(topic, 0): end for topic, (_, end) in ranges.items()}
+        self._consumer.assign(list(ends))
+        for topic, (start, _) in ranges.items():
+            self._consumer.seek(TopicPartition(topic, 0), start)
+        while ends:
+            batches = await self._consumer.getmany(*ends, timeout_ms=_POLL_MS)
+            for place, records in batches.items():
+                yield [record for record in records if record.offset < ends[place]]
+            for place in list(ends):
+                if await self._consumer.position(place) >= ends[place]:
+                    del ends[place]
+                    self._consumer.pause(place)
 
     async def put(
         self,
