@@ -18,7 +18,6 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from gyre_common.bus.dead_letters import cause_of
 from gyre_common.bus.delivery import Delivery
-from gyre_common.bus.held_records import HeldRecord
 from gyre_common.bus.port import EventBus
 from gyre_common.bus.record import RawRecord
 from gyre_common.bus.scheduler import Handling
@@ -332,10 +331,6 @@ class _NobodySkips:
 
     def hold(self, partition: object, consumer: object) -> None:
         """See `Holding`."""
-
-    async def before(self) -> list[HeldRecord]:
-        """See `Holding`."""
-        return []
 
     def note(self, place: object, watermark: object) -> tuple[None, str]:
         """See `Holding`."""

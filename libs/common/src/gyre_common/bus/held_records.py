@@ -214,11 +214,6 @@ class Holding:
             waiting.cancel()
         self._waiting[place] = asyncio.create_task(self._until_skipped(held, consumer))
 
-    async def before(self) -> list[HeldRecord]:
-        """What the group held when it last committed. Raises as `held_by`, or TimeoutError."""
-        async with asyncio.timeout(_END_LIMIT):
-            return await held_by(self._servers, [self._group_id])
-
     def note(self, place: TopicPartition, watermark: int | None) -> tuple[int | None, str]:
         """What to commit of a partition, all of which is done below the watermark: an offset while
         there is none, and metadata.

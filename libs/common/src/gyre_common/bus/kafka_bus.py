@@ -12,18 +12,24 @@ from faststream.kafka import KafkaBroker
 
 from gyre_common.bus.dead_letters import cause_of, headers_with, stub_of
 from gyre_common.bus.delivery import Delivery
+from gyre_common.bus.held_records import HeldRecord, held_by
 from gyre_common.bus.port import EventBus
 from gyre_common.bus.publisher import KafkaPublisher
 from gyre_common.bus.record import RawRecord, RecordTooLarge, UnreadValue
 from gyre_common.bus.scheduler import Handling
 from gyre_common.bus.subscription import KafkaSubscription, Park
+from gyre_common.errors import Unavailable
 from gyre_common.events import ALL_TOPICS
 from gyre_common.events.event import Event
 from gyre_common.events.topic import DLQ_SUFFIX, Topic
+from gyre_common.retrying import retry
 
 E = TypeVar("E", bound=Event)
 
 log = logging.getLogger(__name__)
+
+_HELD_LIMIT = 60.0
+"""A broker that is just coming up, or at its limit, answers later: what was held must not go on."""
 
 _faststream_log = logging.getLogger("gyre_common.bus.faststream")
 _faststream_log.setLevel(logging.ERROR)  # below, it speaks of choices that are ours
@@ -151,12 +157,31 @@ class Bus(EventBus):
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._publisher)
             await self._publisher.topics.ensure(*self._topics.values())
+            held = await self._held_before()
+            for subscription in self._subscriptions:
+                subscription.held_before(held)
             await self.broker.connect()
             stack.push_async_callback(self.broker.stop)
             await _all(subscription.start() for subscription in self._subscriptions)
             self._open = stack.pop_all()
         log.info("bus open", extra={"subscriptions": len(self._subscriptions)})
         return self
+
+    async def _held_before(self) -> list[HeldRecord]:
+        if not self._subscriptions:
+            return []
+        groups = [each.group_id for each in self._subscriptions]
+        try:
+            return await retry(
+                partial(held_by, self._servers, groups),
+                Unavailable,
+                first=0.2,
+                longest=5.0,
+                seconds=_HELD_LIMIT,
+            )
+        except Unavailable as error:
+            log.error("not known what was held before", extra={"cause": str(error.__cause__)})
+            return []
 
     async def __aexit__(self, *error: object) -> None:
         if self._open is None:

@@ -19,14 +19,14 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage
 
 from gyre_common.bus.delivery import Delivery
-from gyre_common.bus.held_records import HeldRecord, Holding
+from gyre_common.bus.held_records import HeldRecord, Holding, held_by
 from gyre_common.bus.holds import Held
 from gyre_common.bus.partition import Partition
 from gyre_common.bus.record import RawRecord
 from gyre_common.bus.rereading import Rereader, without_value
 from gyre_common.bus.resting import FETCH_WAIT_MS, IDLE_WAIT_MS, rest
 from gyre_common.bus.scheduler import Handling, Scheduler, describe
-from gyre_common.retrying import retry
+from gyre_common.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,10 @@ _POLL_RECORDS = 500
 _PATIENCE = 0.05
 _REBALANCE_MARGIN = 20.0
 
+_HELD_LIMIT = 2.0
+"""Seconds of a rebalance: a member that takes too long over it is expelled."""
+
 _PAUSE_AFTER_FAILURE = 1.0
-_FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 5.0
 _FAILURE_COUNTS = 15.0
 """Seconds after which a fetch that failed and did not fail again is forgotten."""
 
@@ -76,10 +77,10 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._closing = False
         self._rebalancing = False
         self._waits_for_records = False
-        self._looking_up: asyncio.Task[None] | None = None
-        self._lookup_problem = ""
+        self._had_partitions = False
         name = topics[0] if len(topics) == 1 else f"{len(topics)} topics"
         self.scheduler = Scheduler(handling, self, delivery, topic=name, group=group)
+        self._servers = servers
         self._holding = Holding(servers, self.group_id, self.scheduler)
         self._rereader = Rereader(servers)
 
@@ -128,7 +129,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._closing = True
         if self._consumer is not None:
             self._consumer.pause(*self._consumer.assignment())
-        self._stop_looking_up()
         self._holding.stop()
         await self.scheduler.drain(self._delivery.drain_limit)
         if self._ticking is not None:
@@ -140,8 +140,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """Why this subscription does not consume, or not from every partition."""
         ended = [] if self.alive else ["the task that consumes has ended"]
         failing = [self._fetch_problem] if self._fetch_fails else []
-        unknown = [self._lookup_problem] if self._lookup_problem else []
-        return ended + failing + unknown + self.scheduler.problems
+        return ended + failing + self.scheduler.problems
 
     @property
     def troubles(self) -> list[str]:
@@ -182,7 +181,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Before a rebalance: every partition is given up, finished and committed."""
         self._rebalancing = True
-        self._stop_looking_up()
         self._holding.stop()
         await self.scheduler.drain(self._delivery.drain_limit)
         await self._commit()
@@ -190,41 +188,18 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self.scheduler.forget()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """After a rebalance: Kafka has forgotten every pause. Nothing is read before it is known
-        what was held; a member that took long over that in here would be expelled.
-        """
+        """After a rebalance: Kafka has forgotten every pause, and what another one held comes."""
         self._rebalancing = False
-        self._stop_looking_up()
         consumer = self._consumer
-        if consumer is None:
-            return
-        consumer.pause(*assigned)
-        if not self._closing:
-            self._looking_up = asyncio.create_task(self._resume_once_known(consumer, assigned))
-
-    async def _resume_once_known(
-        self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]
-    ) -> None:
-        def not_known(error: BaseException, pause: float) -> None:
-            cause = describe(error)
-            self._lookup_problem = f"nothing is read, as it is not known what was held: {cause}"
-            log.warning("not known what was held", extra=self.scheduler.log_fields(cause=cause))
-
-        held = await retry(
-            self._holding.before,
-            Exception,
-            first=_FIRST_PAUSE,
-            longest=_LONGEST_PAUSE,
-            on_pause=not_known,
-        )
-        self._lookup_problem = ""
-        self._held_before(held)
-        consumer.resume(*(assigned & consumer.assignment()))
-
-    def _stop_looking_up(self) -> None:
-        if self._looking_up is not None:
-            self._looking_up.cancel()
-        self._lookup_problem = ""
+        if consumer is not None and self._closing:
+            consumer.pause(*assigned)
+        if self._had_partitions:
+            try:
+                async with asyncio.timeout(_HELD_LIMIT):
+                    self.held_before(await held_by(self._servers, [self.group_id]))
+            except (Unavailable, TimeoutError) as error:
+                log.warning("not known what others held", extra=self._about(error))
+        self._had_partitions = True
 
     def pause(self, partition: Partition) -> None:
         """See `Flow`."""
@@ -301,7 +276,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """See `Flow`."""
         return await self._rereader.read(raw)
 
-    def _held_before(self, records: Sequence[HeldRecord]) -> None:
+    def held_before(self, records: Sequence[HeldRecord]) -> None:
         """What this group held when it was last seen: an open breaker stays open."""
         for record in records:
             if record.breaker_open and f"{record.group}.{self._topics[0]}" == self.group_id:
